@@ -1,0 +1,121 @@
+"""Sparse rows of expression, summed by group: the one pass that all means come from."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+Floats: TypeAlias = NDArray[np.float64]
+Codes: TypeAlias = NDArray[np.intp]
+Booleans: TypeAlias = NDArray[np.bool_]
+Names: TypeAlias = NDArray[np.object_]
+Matrix: TypeAlias = sparse.csr_matrix
+
+CHUNK_ROWS = 8192
+
+
+def as_csr(matrix: object) -> Matrix:
+    """Return `matrix` as a CSR copy of its own, in float32, sharing no memory with the caller."""
+    return sparse.csr_matrix(matrix, dtype=np.float32, copy=True)
+
+
+def log_normalise(counts: Matrix, total_counts: Floats, target_sum: float) -> Matrix:
+    """Return log1p of counts scaled so that each cell sums to `target_sum`.
+
+    Parameters
+    ----------
+    counts
+        Raw counts, shape (n_cells, n_genes); possibly of a subset of the genes.
+    total_counts
+        Library size of each cell over all genes, shape (n_cells,). Cells of size 0 stay 0.
+    target_sum
+        The library size that all cells are brought to.
+    """
+    scale = np.divide(
+        target_sum, total_counts, out=np.zeros(len(total_counts)), where=total_counts > 0
+    )
+    lognorm = counts.astype(np.float32, copy=True)
+    lognorm.data *= np.repeat(scale, np.diff(lognorm.indptr)).astype(np.float32)
+    np.log1p(lognorm.data, out=lognorm.data)
+    return lognorm
+
+
+@dataclass(frozen=True)
+class Moments:
+    """First and second moments of groups of cells, mergeable across chunks.
+
+    Attributes
+    ----------
+    n
+        Cells in each group, shape (n_groups,).
+    total
+        Sum over the cells of each group, shape (n_groups, n_genes).
+    total_squares
+        Sum of squares, shape (n_groups, n_genes).
+    """
+
+    n: NDArray[np.int64]
+    total: Floats
+    total_squares: Floats
+
+    def __add__(self, other: "Moments") -> "Moments":
+        return Moments(
+            self.n + other.n, self.total + other.total, self.total_squares + other.total_squares
+        )
+
+    @property
+    def mean(self) -> Floats:
+        """Mean of each group, shape (n_groups, n_genes); NaN for an empty group."""
+        return self.total / np.where(self.n, self.n, np.nan)[:, None]
+
+    @property
+    def squared_error(self) -> Floats:
+        """Squared standard error of the mean, shape (n_groups, n_genes); NaN below 2 cells."""
+        n = np.where(self.n > 1, self.n, np.nan)[:, None]
+        variance = (self.total_squares - self.total**2 / n) / (n - 1)
+        return np.maximum(variance, 0) / n
+
+
+def moments(matrix: Matrix, groups: Codes, n_groups: int) -> Moments:
+    """Accumulate the moments of the rows of `matrix` by group.
+
+    Parameters
+    ----------
+    matrix
+        Shape (n_cells, n_genes).
+    groups
+        Group of each row, shape (n_cells,); rows with a negative group are passed over.
+    n_groups
+        Number of groups; groups without rows have n = 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scipy import sparse
+    >>> X = sparse.csr_matrix(np.array([[1.0, 0.0], [3.0, 2.0], [5.0, 5.0]]))
+    >>> moments(X, np.array([0, 0, 1]), 2).mean.tolist()
+    [[2.0, 1.0], [5.0, 5.0]]
+    """
+    n_genes = matrix.shape[1]
+    result = Moments(
+        np.bincount(groups[groups >= 0], minlength=n_groups).astype(np.int64),
+        np.zeros((n_groups, n_genes)),
+        np.zeros((n_groups, n_genes)),
+    )
+    for start in range(0, matrix.shape[0], CHUNK_ROWS):
+        rows = slice(start, start + CHUNK_ROWS)
+        _accumulate(matrix[rows], groups[rows], result)
+    return result
+
+
+def _accumulate(chunk: Matrix, groups: Codes, into: Moments) -> None:
+    kept = np.flatnonzero(groups >= 0)
+    indicator = sparse.csr_matrix(
+        (np.ones(len(kept)), (groups[kept], kept)), shape=(len(into.n), chunk.shape[0])
+    )
+    values = chunk.astype(np.float64)
+    into.total[...] += (indicator @ values).toarray()
+    values.data **= 2
+    into.total_squares[...] += (indicator @ values).toarray()

@@ -1,0 +1,288 @@
+"""From a file as its authors left it to a curated data set, with an account of what was done."""
+
+import secrets
+import shutil
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+
+from wildcell.datasets.check import check_cells
+from wildcell.datasets.curate_options import CurateOptions
+from wildcell.datasets.harmonise import (
+    are_genes_a_subset,
+    library_sizes,
+    merge_genes,
+    name_genes,
+    take_expression,
+)
+from wildcell.datasets.labels import as_text, find_column, is_missing, matches, some_of
+from wildcell.datasets.perturbations import name_perturbations, perturbation_times
+from wildcell.datasets.read import CELLS_SUFFIXES, read_labels, read_source, source_sha256
+from wildcell.errors import DataError, OptionError, StoreError
+from wildcell.names import CONDITION, CONTROL, SCHEMA_VERSION, UNS, Expression
+from wildcell.store.atomic import write_cells
+
+
+def curate(cells: ad.AnnData, options: CurateOptions) -> tuple[ad.AnnData, list[str]]:
+    """Bring a screen into the curated schema.
+
+    Parameters
+    ----------
+    cells
+        The source, shape (n_cells, n_genes); it is left as it is.
+    options
+        What the source calls things.
+
+    Returns
+    -------
+    The curated cells, and a sentence about each thing that was done, dropped or assumed.
+
+    Raises
+    ------
+    DataError
+        The cells cannot be curated, or what comes out is not a curated data set; all its problems
+        are listed.
+    UnknownNameError
+        An option names a column or layer that is not there.
+
+    Examples
+    --------
+    >>> import anndata as ad
+    >>> import numpy as np
+    >>> from wildcell.names import Modality
+    >>> cells = ad.AnnData(np.array([[1.0, 2.0], [3.0, 0.0], [2.0, 2.0], [4.0, 1.0]]))
+    >>> cells.obs["guide"] = ["NT", "NT", "KLF1", "KLF1"]
+    >>> options = CurateOptions(
+    ...     perturbation_column="guide", control="NT", context="K562", modality=Modality.CRISPRI
+    ... )
+    >>> curated, done = curate(cells, options)
+    >>> curated.obs["perturbation"].tolist()
+    ['control', 'control', 'KLF1', 'KLF1']
+    >>> done[0]
+    'X holds integers: taken as counts.'
+    """
+    done: list[str] = []
+    with warnings.catch_warnings():
+        # Repeated names are dealt with here, and said.
+        warnings.filterwarnings("ignore", message=".* names are not unique")
+        cells = _choose_cells(_join_labels(cells, options.labels, done), options, done)
+        cells, expression = take_expression(cells, options.counts_layer, options.expression, done)
+        cells = merge_genes(name_genes(cells, options.gene_column, done), expression, done)
+    _name_cells(cells, done)
+    obs, components = _label(cells.obs, options, done)
+    is_subset = bool(options.gene_subset)
+    if expression is Expression.COUNTS and (options.total_counts_column or not is_subset):
+        obs["total_counts"] = library_sizes(cells, options.total_counts_column, done)
+        if options.gene_subset is None:
+            is_subset = are_genes_a_subset(cells, obs["total_counts"].to_numpy(), done)
+    curated = ad.AnnData(cells.X, obs=obs, var=cells.var)
+    curated = _drop_unusable(curated, options.min_cells, done)
+    is_used = components["perturbation"].isin(set(curated.obs["perturbation"]))
+    curated.uns[UNS] = {
+        **_metadata(options, expression, is_gene_subset=is_subset),
+        "components": components[is_used].reset_index(drop=True),
+    }
+    _refuse_problems(check_cells(curated))
+    return curated, done
+
+
+def curate_file(source: Path, destination: Path, options: CurateOptions) -> list[str]:
+    """Curate a file into an h5ad or zarr file, written whole or not at all.
+
+    Parameters
+    ----------
+    source
+        An h5ad or zarr file, a `.h5` file of Cell Ranger, or its folder with `matrix.mtx`.
+    destination
+        The file to write, replaced if it is there.
+    options
+        What the source calls things.
+
+    Returns
+    -------
+    A sentence about each thing that was done, dropped or assumed.
+
+    Raises
+    ------
+    DataError
+        The source cannot be read, or not be curated; nothing is written.
+    OptionError
+        The destination is no h5ad or zarr file, or is the source.
+    StoreError
+        The destination cannot be written.
+    """
+    if destination.suffix not in CELLS_SUFFIXES:
+        raise OptionError(f"{destination} must end in {' or '.join(CELLS_SUFFIXES)}.")
+    if destination.resolve() == source.resolve():
+        raise OptionError(f"{destination} is the source; write to another file.")
+    cells = read_source(source)
+    named = replace(
+        options, name=options.name or destination.stem, source=options.source or source.name
+    )
+    curated, done = curate(cells, named)
+    curated.uns[UNS]["sha256"] = source_sha256(source)
+    if destination.suffix == ".zarr":
+        _write_zarr(destination, curated)
+    else:
+        write_cells(destination, curated)
+    return done
+
+
+def _join_labels(cells: ad.AnnData, labels: Path | None, done: list[str]) -> ad.AnnData:
+    if labels is None:
+        return cells
+    table = read_labels(labels)
+    is_found = cells.obs_names.isin(table.index)
+    if not is_found.any():
+        raise DataError(
+            f"{labels} has labels for none of the {cells.n_obs} cells: the cells are called "
+            f"{some_of(cells.obs_names, 2)}, its first column holds {some_of(table.index, 2)}."
+        )
+    done.append(f"Found labels of {is_found.sum()} of {cells.n_obs} cells in {labels.name}.")
+    kept = cells.obs.drop(columns=table.columns, errors="ignore")
+    found = table.reindex(cells.obs_names)
+    return ad.AnnData(
+        cells.X,
+        obs=pd.concat([kept, found], axis=1),
+        var=cells.var,
+        layers=dict(cells.layers),
+    )
+
+
+def _choose_cells(cells: ad.AnnData, options: CurateOptions, done: list[str]) -> ad.AnnData:
+    if options.where:
+        is_wanted = matches(cells.obs, options.where)
+        done.append(
+            f"Kept {is_wanted.sum()} of {cells.n_obs} cells, where {' and '.join(options.where)}."
+        )
+        cells = cells[is_wanted]
+    columns = {
+        "perturbation": (options.perturbation_column, "--perturbation-column"),
+        "context": (options.context_column, "--context-column"),
+        "control-group": (options.control_group_column, "--control-group-column"),
+    }
+    is_labelled = np.ones(cells.n_obs, dtype=bool)
+    for what, (column, option) in columns.items():
+        if column is not None:
+            without = is_missing(find_column(cells.obs, column, option))
+            if without.any():
+                done.append(f"Dropped {without.sum()} cells without a {what} label.")
+            is_labelled &= ~without
+    return cells if is_labelled.all() else cells[is_labelled]
+
+
+def _name_cells(cells: ad.AnnData, done: list[str]) -> None:
+    n_repeated = int(cells.obs_names.duplicated().sum())
+    if n_repeated:
+        done.append(f"Made {n_repeated} cell names unique that occurred before.")
+        cells.obs_names_make_unique()
+
+
+def _label(
+    source: pd.DataFrame, options: CurateOptions, done: list[str]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Make the schema's columns of labels, and the table of components."""
+    keys, components = name_perturbations(
+        as_text(source[options.perturbation_column]),
+        None
+        if options.dose_column is None
+        else find_column(source, options.dose_column, "--dose-column"),
+        control=options.control,
+        separator=options.combination_separator,
+        unit=options.dose_unit,
+    )
+    contexts = _labels_or(source, options.context_column, "--context-column", options.context or "")
+    group = _labels_or(source, options.control_group_column, "--control-group-column", "")
+    obs = pd.DataFrame(
+        {
+            "perturbation": keys,
+            "context": contexts,
+            "dataset": options.name or "unnamed",
+            "modality": _modalities(source, options),
+            "batch": _labels_or(source, options.batch_column, "--batch-column", ""),
+            "replicate": _labels_or(source, options.replicate_column, "--replicate-column", ""),
+            "control_group": contexts + "|" + group if options.control_group_column else contexts,
+        }
+    )
+    if options.time_column is not None:
+        column = find_column(source, options.time_column, "--time-column")
+        times, sentences = perturbation_times(obs[CONDITION], column)
+        components["time"] = components["perturbation"].map(times)
+        done.extend(sentences)
+    return obs.astype("category"), components
+
+
+def _labels_or(
+    source: pd.DataFrame, column: str | None, option: str, default: str
+) -> "pd.Series[str]":
+    if column is None:
+        return pd.Series(default, index=source.index, dtype=object)
+    return as_text(find_column(source, column, option))
+
+
+def _modalities(source: pd.DataFrame, options: CurateOptions) -> "pd.Series[str]":
+    found = _labels_or(source, options.modality_column, "--modality-column", str(options.modality))
+    return found.str.lower().str.replace("[-_ ]", "", regex=True)
+
+
+def _drop_unusable(cells: ad.AnnData, min_cells: int, done: list[str]) -> ad.AnnData:
+    """Drop cells without counts, then perturbed conditions of too few cells."""
+    is_kept = np.ones(cells.n_obs, dtype=bool)
+    if "total_counts" in cells.obs:
+        is_kept &= np.asarray(cells.obs["total_counts"] != 0)
+    if not is_kept.all():
+        done.append(f"Dropped {(~is_kept).sum()} cells without any counts.")
+    labels = cells.obs.loc[is_kept, CONDITION].astype(str)
+    n_cells = labels[labels["perturbation"] != CONTROL].groupby(CONDITION).size()
+    small = n_cells[n_cells < min_cells]
+    if len(small):
+        done.append(
+            f"Dropped {len(small)} of {len(n_cells)} conditions with fewer than {min_cells} cells "
+            f"({small.sum()} cells): "
+            f"{some_of(f'{name} in {context}' for context, name in small.index)}."
+        )
+        conditions = pd.MultiIndex.from_frame(cells.obs[CONDITION].astype(str))
+        is_kept &= ~np.asarray(conditions.isin(small.index))
+    return cells if is_kept.all() else cells[is_kept].copy()
+
+
+def _metadata(
+    options: CurateOptions, expression: Expression, *, is_gene_subset: bool
+) -> dict[str, object]:
+    metadata: dict[str, object] = {
+        "schema_version": SCHEMA_VERSION,
+        "expression": str(expression),
+        "gene_subset": is_gene_subset,
+        "source": options.source,
+        "sha256": "",
+        "licence": options.licence,
+        "citation": options.citation,
+        "recipe_version": options.recipe_version,
+    }
+    return metadata if options.target_sum is None else metadata | {"target_sum": options.target_sum}
+
+
+def _refuse_problems(problems: list[str]) -> None:
+    if problems:
+        listing = "\n".join(f"  - {problem}" for problem in problems)
+        raise DataError(f"What comes out would not be a curated data set:\n{listing}")
+
+
+def _write_zarr(path: Path, cells: ad.AnnData) -> None:
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with warnings.catch_warnings(), ad.settings.override(zarr_write_format=3):
+            warnings.simplefilter("ignore")  # about defaults of later versions
+            cells.write_zarr(temporary)
+        if path.exists():
+            shutil.rmtree(path)
+        temporary.rename(path)
+    except OSError as error:
+        raise StoreError(f"{path} could not be written: {error}") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

@@ -1,0 +1,53 @@
+"""From a name or a path to a curated screen."""
+
+from pathlib import Path
+from typing import Any
+
+from wildcell.datasets.check import check_cells
+from wildcell.datasets.dataset import DATASETS, Dataset
+from wildcell.datasets.read import read_cells
+from wildcell.errors import DataError, UnknownNameError
+from wildcell.registry import did_you_mean
+
+
+def load_dataset(name_or_path: str | Path, **options: Any) -> Dataset:
+    """Load a screen by its registered name, or from a curated h5ad or zarr file.
+
+    Parameters
+    ----------
+    name_or_path
+        A name that `wildcell datasets` lists, or a path.
+    options
+        Parameters of a registered screen, such as `n_cells` of `simulated`.
+
+    Raises
+    ------
+    DataError
+        The file is absent, unreadable or not curated; all its problems are listed at once.
+
+    Examples
+    --------
+    >>> load_dataset("simulated", n_perturbations=4, n_contexts=1).conditions.shape[0]
+    4
+    """
+    path = Path(name_or_path)
+    if not _looks_like_path(str(name_or_path)):
+        if str(name_or_path) in DATASETS:
+            return DATASETS.get(str(name_or_path))(**options)
+        hint = did_you_mean(str(name_or_path), DATASETS.names())
+        raise UnknownNameError(
+            f"{str(name_or_path)!r} is neither a data set nor a file that exists. {hint}"
+        )
+    cells = read_cells(path)
+    problems = check_cells(cells)
+    if problems:
+        listing = "\n".join(f"  - {problem}" for problem in problems)
+        raise DataError(
+            f"{path} is not a curated data set:\n{listing}\n"
+            "Make one with: wildcell curate IN OUT (see wildcell curate --help)"
+        )
+    return Dataset(path.stem, cells)
+
+
+def _looks_like_path(name: str) -> bool:
+    return "/" in name or Path(name).suffix in {".h5ad", ".zarr"} or Path(name).exists()

@@ -1,0 +1,330 @@
+"""Where the two towers meet: truth and prediction become responses, and responses scores."""
+
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from wildcell.arrays import Booleans, Codes, Matrix
+from wildcell.metrics.convention import OURS, Convention
+from wildcell.metrics.metric import METRICS, Metric
+from wildcell.metrics.profile import Profiles, profiles
+from wildcell.metrics.response import Response
+from wildcell.names import ABSTENTIONS, CONDITION, Expression, Kind, Need, Status
+from wildcell.results.calibrate import both_ways, ceiling_scores
+from wildcell.results.score import Case, score_case, too_few_controls, too_noisy_controls
+from wildcell.scenarios.answer import as_cells, mean_rows, to_truth
+from wildcell.scenarios.pose import halve
+from wildcell.scenarios.prediction import Prediction
+from wildcell.scenarios.scenario import DEFAULT_METRICS
+from wildcell.scenarios.synthesis import synthetic_cells
+from wildcell.scenarios.task import Cells, Truth
+
+
+def score(
+    truth: Truth,
+    prediction: Prediction,
+    *,
+    metrics: Sequence[str] = DEFAULT_METRICS,
+    convention: Convention = OURS,
+) -> pd.DataFrame:
+    """Score one prediction against the truth.
+
+    Returns
+    -------
+    One row a condition and metric: context, perturbation, category, metric, value, numerator,
+    denominator, null, n_truth, n_prediction, level, preset, status.
+
+    Raises
+    ------
+    PredictionError
+        The prediction does not fit the truth in genes, scale or values.
+
+    Examples
+    --------
+    >>> from wildcell.datasets.load import load_dataset
+    >>> from wildcell.models.means import NoChange
+    >>> from wildcell.scenarios.pose import pose
+    >>> from wildcell.scenarios.scenario import load_scenario
+    >>> from wildcell.scenarios.split import make_splits
+    >>> dataset, scenario = load_dataset("simulated"), load_scenario("unseen-context")
+    >>> task, truth = pose(dataset, make_splits(scenario, dataset, seed=0)[0], scenario)
+    >>> model = NoChange()
+    >>> model.fit(task)
+    >>> scores = score(truth, model.predict(task.query), metrics=["pearson_delta"])
+    >>> scores["status"].unique().tolist()
+    ['flat']
+    """
+    return Judge(truth, find_metrics(metrics), convention).score(prediction)
+
+
+def find_metrics(names: Sequence[str]) -> tuple[Metric, ...]:
+    """Return the metrics of these names."""
+    return tuple(METRICS.get(name) for name in names)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Profiles of all conditions of a truth in its order, with their cells where there are some."""
+
+    profiles: Profiles
+    cells: tuple[Matrix, ...] | None
+
+
+@dataclass(frozen=True)
+class Judge:
+    """The truth of one question, with all that depends on it alone computed once.
+
+    Attributes
+    ----------
+    truth
+        The judge's side of the question.
+    metrics
+        What is computed.
+    convention
+        How it is computed.
+    """
+
+    truth: Truth
+    metrics: Sequence[Metric]
+    convention: Convention = field(default=OURS)
+
+    def score(
+        self, prediction: Prediction, *, is_applicable: Booleans | None = None
+    ) -> pd.DataFrame:
+        """Score a prediction; see `wildcell.judge.score`.
+
+        Parameters
+        ----------
+        prediction
+            The answer; conditions that it lacks are `missing`.
+        is_applicable
+            Which conditions the model can answer at all, shape (n_conditions,); the others are
+            `not_applicable`.
+        """
+        answer = self._answer_of(to_truth(prediction, self.truth))
+        scores = self._score(self._measured, self._responses(answer, self._given), self._few)
+        return scores if is_applicable is None else self._excuse(scores, ~is_applicable)
+
+    def not_applicable(self) -> pd.DataFrame:
+        """Return the scores of a model that can answer nothing that is asked."""
+        return self._silence(Status.NOT_APPLICABLE)
+
+    def failed(self) -> pd.DataFrame:
+        """Return the scores of a model that gave no answer because it crashed."""
+        return self._silence(Status.ERROR)
+
+    def replicate(self, rng: np.random.Generator) -> pd.DataFrame:
+        """Score one half of the test cells as the answer for the other half, both ways.
+
+        The answering half is measured against the given controls, the other against the kept.
+        `n_truth` and `n_prediction` are the sizes of the halves. It is scored where the controls
+        are too noisy for models, too: that is what it is there to show.
+        """
+        halves = [self._answer_of_cells(half) for half in self._halves(rng)]
+        few = {
+            context: too_few_controls(self._measured[context], self._unchanged[context])
+            for context in self._rows
+        }
+        ways = [
+            self._score(
+                self._responses(truth, self._kept), self._responses(answer, self._given), few
+            )
+            for truth, answer in (halves, halves[::-1])
+        ]
+        return both_ways(*ways)
+
+    def ceilings(self) -> pd.DataFrame:
+        """Return the analytic scores of the noise-free effect."""
+        return self._over_contexts(
+            lambda context: ceiling_scores(
+                self._measured[context], self.metrics, has_few_controls=self._few[context]
+            )
+        )
+
+    @cached_property
+    def _n(self) -> int:
+        return len(self.truth.conditions)
+
+    @cached_property
+    def _keys(self) -> pd.MultiIndex:
+        return pd.MultiIndex.from_frame(self.truth.conditions[CONDITION])
+
+    @cached_property
+    def _rows(self) -> dict[str, Codes]:
+        """Rows of each context's conditions."""
+        contexts = self.truth.conditions["context"].to_numpy()
+        return {str(name): np.flatnonzero(contexts == name) for name in np.unique(contexts)}
+
+    @cached_property
+    def _needs_cells(self) -> bool:
+        return any(Need.CELLS in item.needs for item in self.metrics)
+
+    @cached_property
+    def _kept(self) -> Profiles:
+        return self._control_profiles(self.truth.kept)
+
+    @cached_property
+    def _given(self) -> Profiles:
+        return self._control_profiles(self.truth.given)
+
+    @cached_property
+    def _measured(self) -> dict[str, Response]:
+        return self._responses(self._answer_of_cells(self.truth.test), self._kept)
+
+    @cached_property
+    def _unchanged(self) -> dict[str, Response]:
+        groups = self.truth.given.obs["control_group"].to_numpy()
+        cells = self._cells_where(
+            self.truth.given, [groups == name for name in self.truth.conditions["control_group"]]
+        )
+        return self._responses(Answer(self._given, cells), self._given)
+
+    @cached_property
+    def _few(self) -> dict[str, Booleans]:
+        """Conditions of each context whose delta the controls cannot carry."""
+        return {
+            context: too_few_controls(truth, self._unchanged[context]) | too_noisy_controls(truth)
+            for context, truth in self._measured.items()
+        }
+
+    def _score(
+        self,
+        truth: dict[str, Response],
+        prediction: dict[str, Response],
+        few: dict[str, Booleans],
+    ) -> pd.DataFrame:
+        return self._over_contexts(
+            lambda context: score_case(
+                Case(truth[context], prediction[context], self._unchanged[context], few[context]),
+                self.metrics,
+            )
+        )
+
+    def _over_contexts(self, table_of: Callable[[str], pd.DataFrame]) -> pd.DataFrame:
+        tables = [table_of(context).assign(context=context) for context in self._rows]
+        categories = self.truth.conditions[[*CONDITION, "category"]]
+        return pd.concat(tables, ignore_index=True).merge(categories, on=CONDITION, how="left")
+
+    def _silence(self, status: Status) -> pd.DataFrame:
+        """Return scores of no answer at all: what the truth defines has one status."""
+        nothing = Answer(self._given.take(np.full(self._n, -1)), None)
+        scores = self._score(self._measured, self._responses(nothing, self._given), self._few)
+        return _relabel(scores, scores["status"].isin(ABSTENTIONS), status)
+
+    def _excuse(self, scores: pd.DataFrame, is_excused: Booleans) -> pd.DataFrame:
+        of_excused = pd.MultiIndex.from_frame(scores[CONDITION]).isin(self._keys[is_excused])
+        return _relabel(
+            scores, of_excused & (scores["status"] == Status.MISSING), Status.NOT_APPLICABLE
+        )
+
+    def _responses(self, answer: Answer, controls: Profiles) -> dict[str, Response]:
+        return {
+            context: self._response(answer, controls, rows) for context, rows in self._rows.items()
+        }
+
+    def _response(self, answer: Answer, controls: Profiles, rows: Codes) -> Response:
+        shown, beside = answer.profiles.take(rows), controls.take(rows)
+        return Response(
+            perturbations=tuple(self.truth.conditions["perturbation"].iloc[rows]),
+            genes=self.truth.test.genes,
+            mean=shown.mean,
+            control=beside.mean,
+            n_cells=shown.n,
+            n_controls=beside.n,
+            error=shown.error,
+            control_error=beside.error,
+            linear_mean=shown.linear,
+            linear_control=beside.linear,
+            cells=None if answer.cells is None else tuple(answer.cells[row] for row in rows),
+            targets=self._targets[rows],
+            convention=self.convention,
+        )
+
+    @cached_property
+    def _targets(self) -> Booleans:
+        """Which genes each condition's perturbation targets, shape (n_conditions, n_genes)."""
+        marked = np.zeros((self._n, len(self.truth.test.genes)), dtype=bool)
+        columns = pd.Index(self.truth.test.genes)
+        for perturbation, genes in self.truth.targets.groupby("perturbation")["gene"]:
+            rows = np.flatnonzero(self.truth.conditions["perturbation"] == perturbation)
+            marked[np.ix_(rows, columns.get_indexer(genes))] = True
+        return marked
+
+    def _control_profiles(self, controls: Cells) -> Profiles:
+        """Profiles of each condition's control group."""
+        groups = pd.Index(np.unique(self.truth.conditions["control_group"]))
+        codes = groups.get_indexer(controls.obs["control_group"])
+        of_group = self._profiles(controls, codes, len(groups))
+        return of_group.take(groups.get_indexer(self.truth.conditions["control_group"]))
+
+    def _profiles(self, cells: Cells, codes: Codes, n: int) -> Profiles:
+        linear = cells.linear(self.convention.lfc_target_sum)
+        return profiles(cells.lognorm, linear, codes, n)
+
+    def _answer_of(self, prediction: Prediction) -> Answer:
+        if prediction.kind is Kind.CELLS:
+            return self._answer_of_cells(as_cells(prediction))
+        return self._answer_of_means(prediction)
+
+    def _answer_of_cells(self, cells: Cells) -> Answer:
+        codes = self._keys.get_indexer(pd.MultiIndex.from_frame(cells.obs[CONDITION]))
+        chosen = self._cells_where(cells, [codes == row for row in range(self._n)])
+        return Answer(self._profiles(cells, codes, self._n), chosen)
+
+    @property
+    def makes_cells(self) -> bool:
+        """Whether cells are made for a model of means: there are counts to make them of."""
+        return self.truth.given.expression is Expression.COUNTS and self.truth.given.n > 0
+
+    def _answer_of_means(self, prediction: Prediction) -> Answer:
+        """Means as predicted; cells and linear means made from the given controls."""
+        mean = mean_rows(prediction, self.truth.conditions)
+        unknown = np.full(mean.shape, np.nan)
+        if not self.makes_cells:
+            n = np.zeros(self._n, dtype=np.int64)
+            return Answer(Profiles(n, mean, unknown, None), None)
+        made = synthetic_cells(
+            prediction,
+            self.truth.given,
+            self.truth.conditions,
+            np.random.default_rng(0),
+            max_cells=self.convention.max_cells,
+        )
+        cells = self._answer_of_cells(as_cells(to_truth(made, self.truth)))
+        return Answer(replace(cells.profiles, mean=mean, error=unknown), cells.cells)
+
+    def _cells_where(
+        self, cells: Cells, of_condition: Sequence[Booleans]
+    ) -> tuple[Matrix, ...] | None:
+        """Log values of each condition's cells, at most `max_cells` drawn by a fixed seed."""
+        if not self._needs_cells:
+            return None
+        return tuple(
+            cells.lognorm[_at_most(np.flatnonzero(rows), self.convention.max_cells, key)]
+            for rows, key in zip(of_condition, self._keys, strict=True)
+        )
+
+    def _halves(self, rng: np.random.Generator) -> tuple[Cells, Cells]:
+        obs = self.truth.test.obs
+        strata = obs[[*CONDITION, "batch", "replicate"]].agg("\x00".join, axis=1).to_numpy(object)
+        first = halve(strata, rng)
+        return self.truth.test.select(first), self.truth.test.select(~first)
+
+
+def _relabel(scores: pd.DataFrame, rows: "pd.Series | Booleans", status: Status) -> pd.DataFrame:
+    """Return scores in which some rows have no value, for the reason given."""
+    result = scores.copy()
+    result.loc[rows, "status"] = str(status)
+    result.loc[rows, ["value", "numerator"]] = np.nan
+    return result
+
+
+def _at_most(rows: Codes, n: int, key: tuple[str, ...]) -> Codes:
+    if len(rows) <= n:
+        return rows
+    rng = np.random.default_rng(zlib.crc32("\x00".join(key).encode()))
+    return np.sort(rng.choice(rows, n, replace=False))

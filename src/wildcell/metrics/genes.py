@@ -1,0 +1,72 @@
+"""Agreement on the genes that respond most, and on the direction in which they do."""
+
+import numpy as np
+
+from wildcell.arrays import Booleans, Floats
+from wildcell.metrics.metric import metric
+from wildcell.metrics.response import Response
+from wildcell.names import Need
+
+
+def top_genes(values: Floats, n: int) -> Booleans:
+    """Mark the `n` largest positive values of each row, shape (n_rows, n_genes).
+
+    Fewer are marked where fewer are positive; of equal values the earlier genes are taken.
+    """
+    order = np.argsort(-values, axis=1, kind="stable")[:, :n]
+    marked = np.zeros(values.shape, dtype=bool)
+    np.put_along_axis(marked, order, values=True, axis=1)
+    return marked & (values > 0)
+
+
+def _top_by_size(response: Response, kept: Booleans) -> Booleans:
+    size = np.where(kept, np.abs(response.delta), 0.0)
+    return top_genes(np.nan_to_num(size), response.convention.n_top_genes)
+
+
+def _share(hits: Booleans, among: Booleans) -> Floats:
+    n = among.sum(axis=1)
+    return (hits & among).sum(axis=1) / np.where(n > 0, n, np.nan)
+
+
+@metric("top_de_overlap", best="high", family="genes", needs=(Need.DELTA,), null=0.0)
+def top_de_overlap(truth: Response, prediction: Response) -> Floats:
+    """Intersection over union of the true and the predicted top genes by size of delta."""
+    true = _top_by_size(truth, truth.kept_genes)
+    predicted = _top_by_size(prediction, truth.kept_genes)
+    return _share(true & predicted, true | predicted)
+
+
+@metric(
+    "top_de_precision",
+    best="high",
+    family="genes",
+    needs=(Need.DELTA,),
+    null=0.0,
+    alias_of="top_de_overlap",
+)
+def top_de_precision(truth: Response, prediction: Response) -> Floats:
+    """Share of the predicted top genes by size of delta that are true ones."""
+    predicted = _top_by_size(prediction, truth.kept_genes)
+    return _share(_top_by_size(truth, truth.kept_genes), predicted)
+
+
+@metric("opposite_direction", best="low", family="genes", needs=(Need.DELTA,), null=0.5)
+def opposite_direction(truth: Response, prediction: Response) -> Floats:
+    """Share of the true top genes whose predicted delta has the other sign."""
+    is_opposite = np.sign(prediction.delta) * np.sign(truth.delta) < 0
+    return _share(is_opposite, _top_by_size(truth, truth.kept_genes))
+
+
+@metric("up_accuracy", best="high", family="genes", needs=(Need.DELTA,), null=0.5)
+def up_accuracy(truth: Response, prediction: Response) -> Floats:
+    """Share of the true top genes that rise whose predicted delta rises."""
+    true = top_genes(np.where(truth.kept_genes, truth.delta, 0.0), truth.convention.n_top_genes)
+    return _share(prediction.delta > 0, true)
+
+
+@metric("down_accuracy", best="high", family="genes", needs=(Need.DELTA,), null=0.5)
+def down_accuracy(truth: Response, prediction: Response) -> Floats:
+    """Share of the true top genes that fall whose predicted delta falls."""
+    true = top_genes(np.where(truth.kept_genes, -truth.delta, 0.0), truth.convention.n_top_genes)
+    return _share(prediction.delta < 0, true)

@@ -1,0 +1,117 @@
+"""The field's words, spelled once: labels, column names, roles and statuses."""
+
+from enum import StrEnum
+
+CONTROL = "control"
+"""The perturbation of an unperturbed cell."""
+
+UNS = "wildcell"
+"""The key of `AnnData.uns` under which the house keeps its own metadata."""
+
+SCHEMA_VERSION = 1
+
+REPLICATE = "replicate"
+"""The pseudo-model that answers with one half of the test cells, judged on the other."""
+
+CEILING = "ceiling"
+"""The pseudo-model whose scores are those of the noise-free effect, computed analytically."""
+
+
+class Expression(StrEnum):
+    """What the numbers of a matrix are."""
+
+    COUNTS = "counts"
+    LOGNORM = "lognorm"
+    LOG2 = "log2"
+
+
+class Modality(StrEnum):
+    """How a perturbation was brought about."""
+
+    CRISPRA = "crispra"
+    CRISPRI = "crispri"
+    CRISPRKO = "crisprko"
+    DRUG = "drug"
+    CYTOKINE = "cytokine"
+
+    @property
+    def is_genetic(self) -> bool:
+        """Whether a component's name is the name of the gene it targets."""
+        return self in {Modality.CRISPRA, Modality.CRISPRI, Modality.CRISPRKO}
+
+
+class Role(StrEnum):
+    """What a condition, or a cell, is used for in one split."""
+
+    TRAIN = "train"
+    VAL = "val"
+    TEST = "test"
+    UNUSED = "unused"
+
+
+class Kind(StrEnum):
+    """What the rows of a prediction are."""
+
+    CELLS = "cells"
+    MEAN = "mean"
+
+
+class Need(StrEnum):
+    """What a metric must be given to be defined."""
+
+    DELTA = "delta"
+    LFC = "lfc"
+    CELLS = "cells"
+    ERROR = "error"
+
+
+class Status(StrEnum):
+    """Why a score is a number, or why it is not.
+
+    `FLAT` and `MISSING` are abstentions: the truth is defined and the prediction says nothing.
+    `UNDEFINED` is the truth's own: it has no effect to compare with.
+    """
+
+    OK = "ok"
+    FLAT = "flat"
+    MISSING = "missing"
+    UNDEFINED = "undefined"
+    TOO_FEW_CELLS = "too_few_cells"
+    TOO_FEW_CONTROLS = "too_few_controls"
+    TOO_FEW_CANDIDATES = "too_few_candidates"
+    NEEDS_CELLS = "needs_cells"
+    NEEDS_COUNTS = "needs_counts"
+    NO_HEADROOM = "no_headroom"
+    NOT_APPLICABLE = "not_applicable"
+    ERROR = "error"
+
+
+ABSTENTIONS = (Status.FLAT, Status.MISSING)
+"""Statuses whose scores take the metric's null value in every mean and rank."""
+
+CONDITION = ["context", "perturbation"]
+"""The columns that name a condition, the unit of splitting, asking and scoring."""
+
+SCORE_COLUMNS = [
+    "scenario",
+    "dataset",
+    "arm",
+    "model",
+    "seed",
+    "fold",
+    "preset",
+    "level",
+    "context",
+    "perturbation",
+    "category",
+    "metric",
+    "value",
+    "numerator",
+    "denominator",
+    "null",
+    "n_truth",
+    "n_prediction",
+    "status",
+]
+
+COST_COLUMNS = ["wall_s", "cpu_s", "peak_memory_mb", "device_peak_memory_mb", "n_cells", "batch"]

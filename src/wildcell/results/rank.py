@@ -1,0 +1,211 @@
+"""The table that a benchmark ends in: models by metric, each mean with what stands behind it."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from wildcell.metrics.metric import METRICS
+from wildcell.names import ABSTENTIONS, CEILING, CONDITION, REPLICATE, Status
+from wildcell.results.stats import Sample, Scaled, difference, estimate, scaled
+
+QUESTION = ["scenario", "dataset", "arm"]
+PSEUDO_MODELS = (REPLICATE, CEILING)
+EVERY_CATEGORY = "all"
+TIE_TOLERANCE = 1e-9
+
+RANK_COLUMNS = [
+    *QUESTION,
+    "category",
+    "metric",
+    "model",
+    "rank",
+    "mean",
+    "low",
+    "high",
+    "interval",
+    "difference",
+    "difference_low",
+    "difference_high",
+    "scaled",
+    "scaled_low",
+    "scaled_high",
+    "scaled_status",
+    "n_contexts",
+    "n_conditions",
+    "n_seeds",
+    "scored",
+    "abstained",
+    "not_applicable",
+    "failed",
+    "undefined",
+    "expected",
+    "reference",
+    "same_as",
+]
+
+
+def rank(scores: pd.DataFrame, references: Mapping[str, str]) -> pd.DataFrame:
+    """Rank models, question by question and metric by metric.
+
+    Parameters
+    ----------
+    scores
+        The long table, of any number of questions.
+    references
+        The reference baseline of each scenario, by name.
+
+    Returns
+    -------
+    One row a question, category of conditions, metric and model, with the columns of
+    `RANK_COLUMNS`. `scored`, `abstained`, `not_applicable`, `failed` and `undefined` count rows
+    of the long table and add up to `expected`. `same_as` names the model that this one's scores
+    coincide with, where they do.
+    """
+    tables = [
+        _rank_question(dict(zip(QUESTION, question, strict=True)), table, references)
+        for question, table in scores.groupby(QUESTION, sort=True)
+    ]
+    return pd.concat(tables, ignore_index=True)[RANK_COLUMNS]
+
+
+def _rank_question(
+    question: Mapping[str, str], scores: pd.DataFrame, references: Mapping[str, str]
+) -> pd.DataFrame:
+    reference = references.get(question["scenario"], "")
+    twins = coinciding(scores)
+    rows = [
+        {**question, "category": category, "metric": metric, "reference": reference, **row}
+        for category, of_category in _by_category(scores)
+        for metric, of_metric in of_category.groupby("metric", sort=False)
+        for row in _rank_metric(of_metric, reference)
+    ]
+    table = pd.DataFrame(rows)
+    table["same_as"] = table["model"].map(twins).fillna("")
+    table["rank"] = _ranks(table)
+    return table
+
+
+def _by_category(scores: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    yield EVERY_CATEGORY, scores
+    categories = sorted(set(scores["category"]))
+    if len(categories) > 1:
+        for category in categories:
+            yield str(category), scores[scores["category"] == category]
+
+
+def _rank_metric(scores: pd.DataFrame, reference: str) -> Iterator[dict[str, Any]]:
+    conditions = scores[CONDITION].drop_duplicates().sort_values(CONDITION)
+    keys = pd.MultiIndex.from_frame(conditions)
+    samples = {
+        str(model): sample_of(table, keys) for model, table in scores.groupby("model", sort=True)
+    }
+    for model, table in scores.groupby("model", sort=True):
+        yield {
+            "model": model,
+            **_described(samples[str(model)]),
+            **_compared(samples, str(model), reference),
+            **_counted(table),
+        }
+
+
+def sample_of(scores: pd.DataFrame, keys: pd.MultiIndex) -> Sample:
+    """Average the seeds of one model's scores by one metric, abstentions at their null value.
+
+    A model that failed on some conditions is taken to have abstained there; one that gave no
+    number at all has none.
+
+    Parameters
+    ----------
+    scores
+        Rows of the long table.
+    keys
+        The conditions, in the order that is wanted.
+    """
+    silent = scores["status"].isin([*ABSTENTIONS, Status.ERROR])
+    is_mute = not (scores["status"].isin([Status.OK, *ABSTENTIONS])).any()
+    value = scores["value"].where(~silent, np.nan if is_mute else scores["null"])
+    numerator = scores["numerator"].where(~silent, scores["null"] * scores["denominator"])
+    filled = scores.assign(value=value, numerator=numerator)
+    columns = ["value", "numerator", "denominator"]
+    mean = filled.groupby(CONDITION)[columns].mean().reindex(keys)
+    return Sample(
+        keys.get_level_values("context").to_numpy(dtype=object),
+        *(mean[column].to_numpy(dtype=float) for column in columns),
+    )
+
+
+def _described(sample: Sample) -> dict[str, Any]:
+    found = estimate(sample)
+    return {
+        "mean": found.mean,
+        "low": found.low,
+        "high": found.high,
+        "interval": found.level,
+        "n_contexts": len(set(sample.context[sample.is_known])),
+        "n_conditions": int(sample.is_known.sum()),
+    }
+
+
+def _compared(samples: Mapping[str, Sample], model: str, reference: str) -> dict[str, Any]:
+    nothing = Scaled(np.nan, np.nan, np.nan, "")
+    place, gain = nothing, None
+    if reference in samples and model != CEILING:
+        gain = estimate(difference(samples[model], samples[reference]))
+        if CEILING in samples:
+            place = scaled(samples[model], samples[reference], samples[CEILING])
+    return {
+        "difference": np.nan if gain is None else gain.mean,
+        "difference_low": np.nan if gain is None else gain.low,
+        "difference_high": np.nan if gain is None else gain.high,
+        "scaled": place.value,
+        "scaled_low": place.low,
+        "scaled_high": place.high,
+        "scaled_status": place.status,
+    }
+
+
+def _counted(scores: pd.DataFrame) -> dict[str, int]:
+    status = scores["status"]
+    counts = {
+        "scored": int((status == Status.OK).sum()),
+        "abstained": int(status.isin(ABSTENTIONS).sum()),
+        "not_applicable": int((status == Status.NOT_APPLICABLE).sum()),
+        "failed": int((status == Status.ERROR).sum()),
+    }
+    return {
+        **counts,
+        "undefined": len(scores) - sum(counts.values()),
+        "expected": len(scores),
+        "n_seeds": int(scores["seed"].nunique()),
+    }
+
+
+def _ranks(table: pd.DataFrame) -> pd.Series:
+    """Rank means within category and metric, 1 best; pseudo-models and unknown means have none."""
+    sign = table["metric"].map(lambda name: -1 if METRICS.get(name).best == "high" else 1)
+    is_ranked = ~table["model"].isin(PSEUDO_MODELS)
+    to_rank = (sign * table["mean"].round(9)).where(is_ranked)
+    return to_rank.groupby([table["category"], table["metric"]]).rank(method="min")
+
+
+def coinciding(scores: pd.DataFrame) -> dict[str, str]:
+    """Return, for each model whose scores equal an earlier one's in every row, that model."""
+    keys = ["metric", "seed", "fold", *CONDITION]
+    wide = scores.pivot_table(index=keys, columns="model", values="value", dropna=False)
+    seen: dict[str, pd.Series] = {}
+    twins: dict[str, str] = {}
+    for model in sorted(wide.columns, key=str):
+        column = wide[model]
+        if column.notna().any():
+            twin = next((name for name, other in seen.items() if _equal(column, other)), None)
+            if twin is None:
+                seen[model] = column
+            else:
+                twins[model] = twin
+    return twins
+
+
+def _equal(first: pd.Series, second: pd.Series) -> bool:
+    return bool(np.allclose(first, second, rtol=TIE_TOLERANCE, atol=TIE_TOLERANCE, equal_nan=True))

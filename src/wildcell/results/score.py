@@ -1,0 +1,146 @@
+"""From two responses to the long table: each number with its reason to be one, or not."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from wildcell.arrays import Booleans, Floats
+from wildcell.metrics.metric import Metric, Ratio
+from wildcell.metrics.response import Response
+from wildcell.metrics.signal import measured_signal
+from wildcell.names import ABSTENTIONS, SCORE_COLUMNS, Need, Status
+
+Statuses = NDArray[np.object_]
+
+
+@dataclass(frozen=True)
+class Case:
+    """The evidence on which one answer is judged in one context.
+
+    Attributes
+    ----------
+    truth, prediction
+        With the same perturbations and genes, in one order.
+    given
+        The given controls as an answer, whose scores are the null values of metrics that
+        declare none.
+    has_few_controls
+        Conditions whose delta the controls cannot carry, shape (n_perturbations,).
+    """
+
+    truth: Response
+    prediction: Response
+    given: Response
+    has_few_controls: Booleans
+
+
+def score_case(case: Case, metrics: Sequence[Metric]) -> pd.DataFrame:
+    """Score the predicted responses of one context.
+
+    Returns
+    -------
+    One row a perturbation and metric: perturbation, metric, value, numerator, denominator, null,
+    n_truth, n_prediction, level, preset, status.
+    """
+    return pd.concat([_score_metric(item, case) for item in metrics], ignore_index=True)
+
+
+def too_few_controls(truth: Response, given: Response) -> Booleans:
+    """Mark conditions with fewer than `min_controls` in both halves together."""
+    few = truth.n_controls + given.n_controls < truth.convention.min_controls
+    return np.asarray(few | (truth.n_controls == 0) | (given.n_controls == 0))
+
+
+def too_noisy_controls(truth: Response) -> bool:
+    """Whether, at the median condition, the kept controls are noisier than effect and cells."""
+    parts = measured_signal(truth)
+    excess = parts.control_noise - parts.signal - parts.cell_noise
+    known = excess[np.isfinite(excess)]
+    return len(known) > 0 and bool(np.median(known) > 0)
+
+
+def _score_metric(metric: Metric, case: Case) -> pd.DataFrame:
+    status = _status_by_prediction(metric, case)
+    by_truth = _status_by_truth(metric, case)
+    status = np.where(by_truth == Status.OK, status, by_truth)
+    values, parts = _nothing(case), Ratio(_nothing(case), _nothing(case))
+    if (status == Status.OK).any():
+        values, parts = compute(metric, case.truth, case.prediction)
+    status[(status == Status.OK) & ~np.isfinite(values)] = metric.undefined
+    null, null_parts = _nothing(case), Ratio(_nothing(case), _nothing(case))
+    if np.isin(status, ABSTENTIONS).any():
+        null, null_parts = compute(metric, case.truth, case.given)
+        is_undefined = ~np.isfinite(compute(metric, case.truth, case.truth)[0])
+        status[np.isin(status, ABSTENTIONS) & is_undefined] = metric.undefined
+    is_scored, is_silent = status == Status.OK, np.isin(status, ABSTENTIONS)
+    denominator = np.where(is_silent, null_parts.denominator, parts.denominator)
+    return pd.DataFrame(
+        {
+            "perturbation": list(case.truth.perturbations),
+            "metric": metric.name,
+            "value": np.where(is_scored, values, np.nan),
+            "numerator": np.where(is_scored, parts.numerator, np.nan),
+            "denominator": np.where(is_scored | is_silent, denominator, np.nan),
+            "null": null if metric.null is None else metric.null,
+            "n_truth": case.truth.n_cells,
+            "n_prediction": case.prediction.n_cells,
+            "level": "condition",
+            "preset": case.truth.convention.name,
+            "status": status.astype(str),
+        }
+    )
+
+
+def compute(metric: Metric, truth: Response, prediction: Response) -> tuple[Floats, Ratio]:
+    """Return a metric's value a perturbation, and its parts, NaN unless it is a ratio of sums."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        result = metric.compute(truth, prediction)
+        if isinstance(result, Ratio):
+            return result.numerator / result.denominator, result
+    unknown = np.full(len(truth.perturbations), np.nan)
+    return result, Ratio(unknown, unknown)
+
+
+def _nothing(case: Case) -> Floats:
+    return np.full(len(case.truth.perturbations), np.nan)
+
+
+def _all_ok(case: Case) -> Statuses:
+    return np.full(len(case.truth.perturbations), Status.OK, dtype=object)
+
+
+def _status_by_prediction(metric: Metric, case: Case) -> Statuses:
+    """Return what forbids scoring on the answer's side; later rules win."""
+    status = _all_ok(case)
+    if Need.LFC in metric.needs and case.prediction.linear_mean is None:
+        status[:] = Status.NEEDS_COUNTS
+    if Need.CELLS in metric.needs and case.prediction.cells is None:
+        status[:] = Status.NEEDS_CELLS
+    if Need.DELTA in metric.needs:
+        status[case.prediction.is_flat] = Status.FLAT
+    status[case.prediction.is_missing] = Status.MISSING
+    return status
+
+
+def _status_by_truth(metric: Metric, case: Case) -> Statuses:
+    """Return what forbids scoring whatever the answer; later rules win."""
+    status = _all_ok(case)
+    if Need.ERROR in metric.needs:
+        status[case.truth.n_cells < 2] = Status.TOO_FEW_CELLS
+    if Need.LFC in metric.needs and case.truth.linear_mean is None:
+        status[:] = Status.NEEDS_COUNTS
+    if Need.CELLS in metric.needs and case.truth.cells is None:
+        status[:] = Status.NEEDS_CELLS
+    if Need.DELTA in metric.needs:
+        status[case.truth.is_flat] = Status.UNDEFINED
+        status[case.has_few_controls] = Status.TOO_FEW_CONTROLS
+    return status
+
+
+def label(scores: pd.DataFrame, **labels: Any) -> pd.DataFrame:
+    """Return scores with labels added, in the declared columns and order."""
+    return scores.assign(**labels)[SCORE_COLUMNS]

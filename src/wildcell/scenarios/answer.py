@@ -1,0 +1,202 @@
+"""A prediction brought to the truth's genes, scale and conditions, or refused with the reason."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from wildcell.arrays import Codes, Floats, Matrix, Names, as_csr, log_normalise
+from wildcell.errors import PredictionError
+from wildcell.names import CONDITION, CONTROL, Expression, Kind
+from wildcell.scenarios.prediction import Prediction
+from wildcell.scenarios.task import Cells, Truth
+
+LARGEST_LOG_VALUE = 20.0
+"""log1p of five hundred million: no cell has so many transcripts of a gene."""
+
+
+def check_conditions(prediction: Prediction, asked: pd.DataFrame) -> None:
+    """Raise `PredictionError` unless a prediction answers just the conditions asked.
+
+    Rows of controls are passed over.
+    """
+    answered = _conditions_of(prediction)
+    wanted = set(map(tuple, asked[CONDITION].to_numpy()))
+    missing, extra = sorted(wanted - answered), sorted(answered - wanted)
+    if missing:
+        raise PredictionError(
+            f"The prediction lacks {len(missing)} of {len(wanted)} conditions: {_some(missing)}. "
+            "Add them, or have them counted as abstentions with --conditions asked."
+        )
+    if extra:
+        raise PredictionError(
+            f"The prediction has {len(extra)} conditions that the truth lacks: {_some(extra)}. "
+            "Drop them, or have them ignored with --conditions asked."
+        )
+
+
+def to_truth(prediction: Prediction, truth: Truth) -> Prediction:
+    """Return the perturbed rows of a prediction in the truth's genes and log scale.
+
+    Raises
+    ------
+    PredictionError
+        Genes are missing or doubled, values are not finite or do not fit the stated scale, or
+        the scale cannot be brought to the truth's.
+    """
+    columns = gene_columns(prediction.genes, truth.test.genes)
+    is_perturbed = (prediction.obs["perturbation"] != CONTROL).to_numpy()
+    values = _as_matrix(prediction)[is_perturbed]
+    obs = prediction.obs.loc[is_perturbed].reset_index(drop=True)
+    check_values(values, prediction.expression, obs)
+    scaled = _to_log_scale(values, obs, columns, prediction, truth.test)
+    return replace(
+        prediction,
+        X=scaled if prediction.kind is Kind.CELLS else scaled.toarray().astype(np.float64),
+        obs=obs,
+        genes=truth.test.genes,
+        expression=_log_scale(truth.test),
+        target_sum=truth.test.target_sum,
+    )
+
+
+def as_cells(prediction: Prediction) -> Cells:
+    """Return predicted cells in log scale as cells without controls of their own."""
+    assert prediction.kind is Kind.CELLS
+    return Cells(
+        X=sparse.csr_matrix(prediction.X),
+        genes=prediction.genes,
+        obs=prediction.obs,
+        expression=prediction.expression,
+        target_sum=prediction.target_sum,
+    )
+
+
+def mean_rows(prediction: Prediction, conditions: pd.DataFrame) -> Floats:
+    """Return predicted means in the order of `conditions`, NaN rows where there is none."""
+    keys = pd.MultiIndex.from_frame(prediction.obs[CONDITION])
+    if keys.has_duplicates:
+        twice = sorted(set(keys[keys.duplicated()]))
+        raise PredictionError(
+            f"The prediction has several means of one condition: {_some(twice)}. "
+            "Give one row a condition, or cells."
+        )
+    rows = keys.get_indexer(pd.MultiIndex.from_frame(conditions[CONDITION]))
+    values = np.asarray(prediction.X, dtype=np.float64)
+    if len(values) == 0:
+        return np.full((len(rows), values.shape[1]), np.nan)
+    return np.where((rows >= 0)[:, None], values[rows], np.nan)
+
+
+def gene_columns(predicted: Names, wanted: Names) -> Codes:
+    """Return where each wanted gene stands among the predicted ones."""
+    index = pd.Index(predicted)
+    if index.has_duplicates:
+        twice = sorted(set(index[index.duplicated()]))
+        raise PredictionError(f"The prediction names genes twice: {_some(twice)}; keep one each.")
+    columns = index.get_indexer(pd.Index(wanted))
+    missing = sorted(np.asarray(wanted)[columns < 0])
+    if missing:
+        raise PredictionError(
+            f"The prediction lacks {len(missing)} of {len(wanted)} genes: {_some(missing)}. "
+            "Predict them all, or score the common ones with --genes common."
+        )
+    return np.asarray(columns)
+
+
+def check_values(values: Matrix, expression: Expression, obs: pd.DataFrame) -> None:
+    """Raise `PredictionError` unless all values are finite and of the scale that is stated."""
+    data = values.data
+    if not np.isfinite(data).all():
+        row = int(np.searchsorted(values.indptr, np.flatnonzero(~np.isfinite(data))[0], "right"))
+        condition = tuple(obs.loc[row - 1, CONDITION])
+        raise PredictionError(
+            f"The prediction holds {int((~np.isfinite(data)).sum())} values that are NaN or "
+            f"infinite, first in condition {condition}. Leave out what cannot be predicted."
+        )
+    if expression is Expression.LOG2 or data.size == 0:
+        return
+    if data.min() < 0:
+        raise PredictionError(
+            f"The prediction is called {expression} but holds negative values, down to "
+            f"{data.min():.3g}. Clip them at 0, or state the scale that it is in."
+        )
+    is_whole = bool((data == np.round(data)).all())
+    if expression is Expression.COUNTS and not is_whole:
+        raise PredictionError(
+            "The prediction is called counts but holds fractions, such as "
+            f"{data[data != np.round(data)][0]:.4g}. State --expression lognorm if that is it."
+        )
+    if expression is Expression.LOGNORM and data.max() > LARGEST_LOG_VALUE:
+        raise PredictionError(
+            f"The prediction is called lognorm but reaches {data.max():.4g}; log values stay "
+            f"below {LARGEST_LOG_VALUE:g}. State --expression counts if that is it."
+        )
+
+
+def _to_log_scale(
+    values: Matrix, obs: pd.DataFrame, columns: Codes, prediction: Prediction, truth: Cells
+) -> Matrix:
+    if (prediction.expression is Expression.LOG2) != (truth.expression is Expression.LOG2):
+        raise PredictionError(
+            f"The prediction is {prediction.expression} and the truth {truth.expression}; "
+            "bring the prediction to the truth's scale."
+        )
+    if prediction.expression is Expression.COUNTS:
+        return _normalised_counts(values, obs, columns, truth)
+    if prediction.target_sum in {None, truth.target_sum}:
+        return values[:, columns]
+    if truth.target_sum is None or prediction.kind is Kind.MEAN:
+        raise PredictionError(
+            f"The prediction's log values are at a library size of {prediction.target_sum:g}, the "
+            f"truth's at {truth.target_sum}; give them at the truth's."
+        )
+    rescaled = values[:, columns].astype(np.float64)
+    rescaled.data = np.log1p(np.expm1(rescaled.data) * truth.target_sum / prediction.target_sum)
+    return rescaled
+
+
+def _normalised_counts(counts: Matrix, obs: pd.DataFrame, columns: Codes, truth: Cells) -> Matrix:
+    if truth.expression is not Expression.COUNTS or truth.target_sum is None:
+        raise PredictionError(
+            f"The prediction holds counts and the truth {truth.expression} values; give the "
+            "prediction in the truth's scale."
+        )
+    if "total_counts" in obs:
+        depth = obs["total_counts"].to_numpy(float)
+    elif _is_panel_of_more(truth):
+        raise PredictionError(
+            "The prediction holds counts of a panel of genes, so that its library sizes are not "
+            "known. State them in obs['total_counts'], or predict log1p values at a library size "
+            f"of {truth.target_sum:g}."
+        )
+    else:
+        depth = np.asarray(counts.sum(axis=1), dtype=float).ravel()
+    return log_normalise(as_csr(counts[:, columns]), depth, truth.target_sum)
+
+
+def _is_panel_of_more(truth: Cells) -> bool:
+    """Whether the truth's library sizes are well above what its genes sum to."""
+    on_panel = float(truth.X.sum())
+    return on_panel < 0.98 * float(truth.obs["total_counts"].sum())
+
+
+def _log_scale(truth: Cells) -> Expression:
+    is_array = truth.expression is Expression.LOG2
+    return Expression.LOG2 if is_array else Expression.LOGNORM
+
+
+def _as_matrix(prediction: Prediction) -> Matrix:
+    dtype = np.float64 if prediction.kind is Kind.MEAN else np.float32
+    return sparse.csr_matrix(prediction.X, dtype=dtype)
+
+
+def _conditions_of(prediction: Prediction) -> set[tuple[str, ...]]:
+    obs = prediction.obs.loc[prediction.obs["perturbation"] != CONTROL, CONDITION]
+    return set(map(tuple, obs.drop_duplicates().to_numpy()))
+
+
+def _some(items: list[object] | list[tuple[str, ...]] | list[str]) -> str:
+    shown = ", ".join(map(str, items[:3]))
+    return shown if len(items) <= 3 else f"{shown} and {len(items) - 3} more"

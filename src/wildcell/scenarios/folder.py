@@ -1,0 +1,205 @@
+"""The task folder, which any model can read, and the judge's file, which none should."""
+
+from pathlib import Path
+from typing import Any
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from wildcell.arrays import as_csr
+from wildcell.datasets.read import read_cells
+from wildcell.errors import DataError, PredictionError, StoreError
+from wildcell.names import CONDITION, UNS, Expression, Kind
+from wildcell.scenarios.pose import Question
+from wildcell.scenarios.prediction import Prediction
+from wildcell.scenarios.split import Split
+from wildcell.scenarios.task import Cells, Query, Task, Truth
+from wildcell.store.atomic import write_cells, write_json, write_table
+
+TRUTH_SIDES = ["test", "kept", "given"]
+TASK_FILES = {
+    "train.h5ad": "perturbed training cells with the controls given for their contexts",
+    "val.h5ad": "cells set aside for choosing options, with their given controls",
+    "controls_given.h5ad": "the given controls of the conditions that are asked",
+    "query.csv": "the conditions that are asked",
+    "components.csv": "the parts of every perturbation",
+    "features.parquet": "features of the components, where there are some",
+    "preprocess.json": "genes, scale and library size",
+    "split.csv": "the role of every condition",
+}
+
+
+def write_question(question: Question, split: Split, *, task_folder: Path, truth: Path) -> None:
+    """Write a task folder, and the truth elsewhere.
+
+    Raises
+    ------
+    StoreError
+        The truth would lie inside the task folder, or a file cannot be written.
+    """
+    if task_folder.resolve() in truth.resolve().parents:
+        raise StoreError(f"{truth} lies inside the task folder, where models would find it.")
+    task = question.task
+    write_cells(task_folder / "train.h5ad", to_anndata(task.train))
+    write_cells(task_folder / "val.h5ad", to_anndata(task.val))
+    write_cells(task_folder / "controls_given.h5ad", to_anndata(task.query.controls))
+    write_table(task_folder / "query.csv", task.query.conditions)
+    write_table(task_folder / "components.csv", task.query.components)
+    write_table(task_folder / "split.csv", split.conditions)
+    if task.query.features is not None:
+        features = task.query.features.rename_axis("component")
+        features.columns = features.columns.astype(str)
+        write_table(task_folder / "features.parquet", features)
+    write_json(task_folder / "preprocess.json", _preprocessing(task))
+    write_truth(truth, question.truth)
+
+
+def _preprocessing(task: Task) -> dict[str, Any]:
+    cells = task.query.controls
+    return {
+        "expression": str(cells.expression),
+        "target_sum": cells.target_sum,
+        "genes": list(cells.genes),
+        "files": TASK_FILES,
+    }
+
+
+def read_task(folder: Path) -> Task:
+    """Read a task folder.
+
+    Raises
+    ------
+    DataError
+        The folder is absent, or a file is absent or unreadable.
+    """
+    lacking = [name for name in TASK_FILES if not (folder / name).is_file()]
+    lacking = [name for name in lacking if name != "features.parquet"]
+    if lacking:
+        raise DataError(
+            f"{folder} is not a task folder: it lacks {', '.join(lacking)}. "
+            "Make one with: wildcell split"
+        )
+    features = folder / "features.parquet"
+    texts = {"keep_default_na": False, "dtype": str}
+    components = pd.read_csv(folder / "components.csv", **texts)
+    for number in ("dose", "time"):
+        components[number] = pd.to_numeric(components[number])
+    query = Query(
+        conditions=pd.read_csv(folder / "query.csv", **texts),
+        controls=from_anndata(read_cells(folder / "controls_given.h5ad")),
+        components=components,
+        features=pd.read_parquet(features) if features.is_file() else None,
+    )
+    return Task(
+        from_anndata(read_cells(folder / "train.h5ad")),
+        from_anndata(read_cells(folder / "val.h5ad")),
+        query,
+    )
+
+
+def write_truth(path: Path, truth: Truth) -> None:
+    """Write the judge's side of a question as one h5ad."""
+    sides = {name: to_anndata(getattr(truth, name)) for name in TRUTH_SIDES}
+    cells = ad.concat(sides, label="side", index_unique="-", merge="same", uns_merge="first")
+    cells.uns[UNS] = {
+        **sides["test"].uns[UNS],
+        "kind": "truth",
+        "conditions": truth.conditions,
+        "targets": truth.targets,
+        "may_have_seen_kept": truth.may_have_seen_kept,
+    }
+    write_cells(path, cells)
+
+
+def is_truth(cells: ad.AnnData) -> bool:
+    """Whether a file holds the judge's side of a question."""
+    return str(cells.uns.get(UNS, {}).get("kind", "")) == "truth"
+
+
+def truth_from(cells: ad.AnnData) -> Truth:
+    """Return the truth that a judge's file holds."""
+    metadata = cells.uns[UNS]
+    sides = {name: from_anndata(cells[cells.obs["side"] == name]) for name in TRUTH_SIDES}
+    conditions = metadata["conditions"].reset_index(drop=True)
+    targets = metadata["targets"].reset_index(drop=True).astype(str)
+    return Truth(
+        conditions=conditions.astype({name: str for name in conditions if name != "n_cells"}),
+        targets=targets,
+        may_have_seen_kept=bool(metadata["may_have_seen_kept"]),
+        **sides,
+    )
+
+
+def to_anndata(cells: Cells) -> ad.AnnData:
+    """Return cells as an AnnData that says what its numbers are."""
+    obs = cells.obs.set_axis(cells.obs.index.astype(str))
+    result = ad.AnnData(X=cells.X, obs=obs, var=pd.DataFrame(index=pd.Index(cells.genes)))
+    result.uns[UNS] = {"expression": str(cells.expression)}
+    if cells.target_sum is not None:
+        result.uns[UNS]["target_sum"] = cells.target_sum
+    if cells.embedding is not None:
+        result.obsm["embedding"] = cells.embedding
+    return result
+
+
+def from_anndata(cells: ad.AnnData) -> Cells:
+    """Return the cells of a file that `to_anndata` made."""
+    metadata = cells.uns[UNS]
+    obs = cells.obs.reset_index(drop=True)
+    texts = [name for name in obs if name != "total_counts"]
+    target_sum = metadata.get("target_sum")
+    return Cells(
+        X=as_csr(cells.X),
+        genes=np.array(cells.var_names, dtype=object),
+        obs=obs[[*texts, "total_counts"]].astype(dict.fromkeys(texts, str)),
+        expression=Expression(str(metadata["expression"])),
+        target_sum=None if target_sum is None else float(target_sum),
+        embedding=np.array(cells.obsm["embedding"]) if "embedding" in cells.obsm else None,
+    )
+
+
+def write_prediction(path: Path, prediction: Prediction) -> None:
+    """Write a prediction as h5ad."""
+    cells = ad.AnnData(
+        X=prediction.X,
+        obs=prediction.obs.reset_index(drop=True).rename(index=str),
+        var=pd.DataFrame(index=pd.Index(prediction.genes, name="gene")),
+    )
+    cells.uns[UNS] = {"kind": str(prediction.kind), "expression": str(prediction.expression)}
+    if prediction.target_sum is not None:
+        cells.uns[UNS]["target_sum"] = prediction.target_sum
+    write_cells(path, cells)
+
+
+def prediction_from(cells: ad.AnnData, *, expression: Expression, kind: Kind) -> Prediction:
+    """Return the prediction that a file holds, whose obs has context and perturbation.
+
+    Parameters
+    ----------
+    cells
+        The file's content.
+    expression, kind
+        What its numbers and rows are.
+    """
+    lacking = [name for name in CONDITION if name not in cells.obs]
+    if lacking:
+        raise PredictionError(
+            f"The prediction's obs lacks {' and '.join(lacking)}; it has "
+            f"{', '.join(map(str, cells.obs.columns)) or 'no columns'}. "
+            "Name the columns with --context-column and --perturbation-column."
+        )
+    obs = cells.obs[CONDITION].astype(str)
+    if "total_counts" in cells.obs:
+        obs["total_counts"] = cells.obs["total_counts"].astype(float)
+    target_sum = cells.uns.get(UNS, {}).get("target_sum")
+    X = cells.X if sparse.issparse(cells.X) else np.asarray(cells.X)
+    return Prediction(
+        X=X,
+        obs=obs.reset_index(drop=True),
+        genes=np.array(cells.var_names, dtype=object),
+        kind=kind,
+        expression=expression,
+        target_sum=None if target_sum is None else float(target_sum),
+    )

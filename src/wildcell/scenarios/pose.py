@@ -1,0 +1,202 @@
+"""From a data set and a split to the two sides of one question."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from wildcell.arrays import Booleans, as_csr
+from wildcell.datasets.dataset import Dataset
+from wildcell.errors import OptionError
+from wildcell.names import CONDITION, Expression, Modality, Role
+from wildcell.scenarios.preprocess import choose_genes, median_depth
+from wildcell.scenarios.scenario import Scenario
+from wildcell.scenarios.split import Split
+from wildcell.scenarios.task import Cells, Query, Task, Truth
+
+CELL_COLUMNS = [*CONDITION, "control_group", "batch", "replicate"]
+TRUTH_COLUMNS = [*CONDITION, "control_group", "category", "modality", "n_cells"]
+
+
+class Question(NamedTuple):
+    """A task, and the truth that only the judge may see."""
+
+    task: Task
+    truth: Truth
+
+
+def pose(
+    dataset: Dataset,
+    split: Split,
+    scenario: Scenario,
+    *,
+    features: pd.DataFrame | None = None,
+) -> Question:
+    """Make the two sides of one question. Every array is a copy of its own.
+
+    The controls of every group that is judged are halved: one half is given, the other kept.
+    Genes and depth are fitted on training cells and given controls, unless the scenario says
+    `fit_on = "all"`.
+
+    Parameters
+    ----------
+    dataset
+        The curated screen.
+    split
+        Who is trained on and who is tested, from `make_splits`.
+    scenario
+        The question's words; `genes` and `fit_on` are used here.
+    features
+        Features of components, indexed by component; those of the screen itself by default.
+
+    Examples
+    --------
+    >>> from wildcell.datasets.load import load_dataset
+    >>> from wildcell.scenarios.scenario import load_scenario
+    >>> from wildcell.scenarios.split import make_splits
+    >>> dataset, scenario = load_dataset("simulated"), load_scenario("unseen-context")
+    >>> task, truth = pose(dataset, make_splits(scenario, dataset, seed=0)[0], scenario)
+    >>> bool(set(task.train.obs["context"]) & set(truth.test.obs["context"]))
+    False
+    """
+    roles = split.roles_of_cells(dataset)
+    asked = split.conditions_in(Role.TEST)
+    is_kept = kept_controls(dataset, set(asked["control_group"]), seed=split.seed)
+    is_given = dataset.is_control & ~is_kept
+    panel = _fit_panel(dataset, (roles == Role.TRAIN) | is_given, scenario)
+    train, val = (
+        panel.take((roles == role) | (is_given & _in_groups(dataset, roles == role)))
+        for role in (Role.TRAIN, Role.VAL)
+    )
+    given = panel.take(is_given & _in_groups(dataset, roles == Role.TEST))
+    chosen_features = dataset.features if features is None else features
+    query = Query(
+        conditions=asked[[*CONDITION, "control_group", "category"]].copy(),
+        controls=given,
+        components=dataset.components.copy(),
+        features=None if chosen_features is None else _checked_features(chosen_features),
+    )
+    truth = Truth(
+        conditions=asked[TRUTH_COLUMNS].copy(),
+        test=panel.take(roles == Role.TEST),
+        kept=panel.take(is_kept),
+        given=panel.take(is_given & _in_groups(dataset, roles == Role.TEST)),
+        targets=target_genes(asked, dataset.components, panel.gene_names),
+    )
+    return Question(Task(train, val, query), truth)
+
+
+class _Panel(NamedTuple):
+    """Which genes are looked at, and the depth that cells are brought to."""
+
+    dataset: Dataset
+    genes: Booleans
+    target_sum: float | None
+
+    @property
+    def gene_names(self) -> NDArray[np.object_]:
+        return np.array(self.dataset.cells.var_names[self.genes], dtype=object)
+
+    def take(self, rows: Booleans) -> Cells:
+        cells = self.dataset.cells
+        obs = cells.obs.loc[rows, CELL_COLUMNS].astype(str).reset_index(drop=True)
+        obs["total_counts"] = (
+            cells.obs.loc[rows, "total_counts"].to_numpy(float)
+            if "total_counts" in cells.obs
+            else np.nan
+        )
+        return Cells(
+            X=as_csr(cells.X[np.flatnonzero(rows)][:, np.flatnonzero(self.genes)]),
+            genes=self.gene_names,
+            obs=obs,
+            expression=self.dataset.expression,
+            target_sum=self.target_sum,
+        )
+
+
+def _fit_panel(dataset: Dataset, rows: Booleans, scenario: Scenario) -> _Panel:
+    if scenario.fit_on == "all":
+        rows = np.ones(dataset.cells.n_obs, dtype=bool)
+    every_gene = _Panel(dataset, np.ones(dataset.cells.n_vars, dtype=bool), None)
+    target_sum = _target_sum(dataset, rows)
+    if scenario.genes == "all":
+        return every_gene._replace(target_sum=target_sum)
+    seen = every_gene._replace(target_sum=target_sum).take(rows)
+    return _Panel(dataset, choose_genes(seen.lognorm, scenario.genes), target_sum)
+
+
+def _target_sum(dataset: Dataset, rows: Booleans) -> float | None:
+    if dataset.expression is Expression.COUNTS:
+        return median_depth(dataset.cells.obs.loc[rows, "total_counts"].to_numpy(float))
+    stated = dataset.metadata.get("target_sum")
+    return None if stated is None else float(stated)
+
+
+def _in_groups(dataset: Dataset, rows: Booleans) -> Booleans:
+    """Mark every cell whose control group one of the marked cells belongs to."""
+    groups = dataset.cells.obs["control_group"].astype(str)
+    return np.asarray(groups.isin(set(groups[rows])))
+
+
+def kept_controls(dataset: Dataset, groups: set[str], *, seed: int) -> Booleans:
+    """Mark the half of each group's controls that is kept for judging, shape (n_cells,).
+
+    Halves are stratified by batch and replicate. Seeds come in pairs: 2j + 1 swaps the halves of
+    2j, so that a mean over both carries no noise of the halving.
+    """
+    obs = dataset.cells.obs
+    kept = np.zeros(len(obs), dtype=bool)
+    group_of = obs["control_group"].astype(str).to_numpy()
+    strata = (obs["batch"].astype(str) + "\x00" + obs["replicate"].astype(str)).to_numpy()
+    rng = np.random.default_rng([seed // 2, len(obs)])
+    for group in sorted(groups):
+        rows = np.flatnonzero(dataset.is_control & (group_of == group))
+        first_half = halve(strata[rows], rng)
+        kept[rows] = ~first_half if seed % 2 else first_half
+    return kept
+
+
+def halve(strata: NDArray[np.object_], rng: np.random.Generator) -> Booleans:
+    """Mark one half of some cells, chosen at random within strata, shape (n_cells,)."""
+    shuffled = rng.permutation(len(strata))
+    order = shuffled[np.argsort(strata[shuffled], kind="stable")]
+    half = np.zeros(len(strata), dtype=bool)
+    half[order[::2]] = True
+    return half
+
+
+def target_genes(
+    conditions: pd.DataFrame, components: pd.DataFrame, genes: NDArray[np.object_]
+) -> pd.DataFrame:
+    """Return the genes in the panel that each genetic perturbation targets directly.
+
+    Returns
+    -------
+    Columns perturbation, gene.
+    """
+    genetic = {
+        perturbation
+        for perturbation, modality in zip(
+            conditions["perturbation"], conditions["modality"], strict=True
+        )
+        if Modality(modality).is_genetic
+    }
+    is_target = components["perturbation"].isin(genetic) & components["component"].isin(genes)
+    targets = components.loc[is_target, ["perturbation", "component"]]
+    return targets.set_axis(["perturbation", "gene"], axis=1).reset_index(drop=True)
+
+
+def _checked_features(features: pd.DataFrame) -> pd.DataFrame:
+    """Return a copy of the features as numbers, or say which cannot be used."""
+    if features.index.has_duplicates:
+        twice = features.index[features.index.duplicated()][:3].tolist()
+        raise OptionError(f"Features name components twice: {twice}; keep one row each.")
+    try:
+        numbers = features.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise OptionError(f"Features must be numbers: {error}.") from error
+    if not np.isfinite(numbers.to_numpy()).all():
+        lacking = numbers.index[~np.isfinite(numbers.to_numpy()).all(axis=1)][:3].tolist()
+        raise OptionError(f"Features of {lacking} are not finite; drop these rows or fill them.")
+    return numbers.set_axis(numbers.index.astype(str)).copy()

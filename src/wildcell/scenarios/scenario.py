@@ -1,0 +1,175 @@
+"""A question in words: read from TOML, checked key by key."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from wildcell.errors import OptionError, UnknownNameError
+from wildcell.registry import did_you_mean
+
+DEFAULT_METRICS = (
+    "effect_r2",
+    "pearson_delta",
+    "pearson_delta_rank",
+    "cosine_lfc",
+    "cosine_lfc_rank",
+    "spearman_lfc",
+    "top_de_overlap",
+    "opposite_direction",
+    "up_accuracy",
+    "down_accuracy",
+    "energy_distance",
+    "pearson",
+    "rmse",
+    "mae",
+)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A record of words that fixes a question.
+
+    Attributes
+    ----------
+    name, version
+        What it is called; the version changes whenever its splits or scores would.
+    question
+        What it asks, in a sentence.
+    splitter
+        The rule that gives conditions their roles.
+    reference
+        The baseline that is the 0 of the scale.
+    arms
+        Options of the splitter by name of the arm.
+    default_arm
+        The arm that is run when none is named.
+    dataset
+        The screen that is used when none is named.
+    genes
+        `all`, or `hvg:N` for the N most variable genes.
+    fit_on
+        What genes are chosen on: `train` (training cells and given controls), or `all` cells,
+        which leaks and is flagged.
+    metrics
+        What is scored.
+    seeds
+        Seeds that are run when none are named; 2j + 1 swaps the control halves of 2j.
+    """
+
+    name: str
+    version: int
+    question: str
+    splitter: str
+    reference: str
+    arms: Mapping[str, Mapping[str, Any]]
+    default_arm: str
+    dataset: str = "simulated"
+    genes: str = "hvg:2000"
+    fit_on: str = "train"
+    metrics: tuple[str, ...] = DEFAULT_METRICS
+    seeds: tuple[int, ...] = field(default=(0, 1, 2, 3))
+
+    def options(self, arm: str | None) -> Mapping[str, Any]:
+        """Return the splitter's options in an arm, the default one if `arm` is None."""
+        arm = arm or self.default_arm
+        if arm not in self.arms:
+            raise UnknownNameError(
+                f"Scenario {self.name!r} has no arm {arm!r}. {did_you_mean(arm, self.arms)}"
+            )
+        return self.arms[arm]
+
+
+def scenario_names() -> list[str]:
+    """Return the names of the shipped scenarios, sorted."""
+    folder = files("wildcell.scenarios")
+    return sorted(
+        found.name.removesuffix(".toml")
+        for found in folder.iterdir()
+        if found.name.endswith(".toml")
+    )
+
+
+def load_scenario(name_or_path: str | Path) -> Scenario:
+    """Load a shipped scenario by name, or one of your own from a TOML file.
+
+    Raises
+    ------
+    UnknownNameError
+        There is no such scenario or file.
+    OptionError
+        The file is not TOML, has an unknown key, lacks one, or holds a value that cannot be used.
+
+    Examples
+    --------
+    >>> load_scenario("unseen-context").reference
+    'context-transfer'
+    """
+    path = Path(name_or_path)
+    if path.suffix == ".toml":
+        if not path.is_file():
+            raise UnknownNameError(f"There is no scenario file {path}.")
+        return parse_scenario(path.read_text(encoding="utf-8"), source=str(path))
+    name = str(name_or_path)
+    if name not in scenario_names():
+        raise UnknownNameError(
+            f"No scenario is called {name!r}. {did_you_mean(name, scenario_names())}"
+        )
+    resource = files("wildcell.scenarios").joinpath(f"{name}.toml")
+    return parse_scenario(resource.read_text(encoding="utf-8"), source=name)
+
+
+def parse_scenario(text: str, *, source: str) -> Scenario:
+    """Read a scenario from TOML text; `source` names it in messages."""
+    try:
+        words = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise OptionError(f"Scenario {source} is not TOML: {error}.") from error
+    _check_keys(words, source)
+    values: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in words.items()
+    }
+    scenario = Scenario(**values)
+    _check_values(scenario, source)
+    return scenario
+
+
+def _check_keys(words: Mapping[str, Any], source: str) -> None:
+    known = [item.name for item in fields(Scenario)]
+    for key in words:
+        if key not in known:
+            raise OptionError(
+                f"Scenario {source} has an unknown key {key!r}. {did_you_mean(key, known)} "
+                f"All keys: {', '.join(known)}."
+            )
+    required = known[: known.index("dataset")]
+    lacking = [key for key in required if key not in words]
+    if lacking:
+        raise OptionError(f"Scenario {source} lacks the keys {', '.join(lacking)}.")
+
+
+def _check_values(scenario: Scenario, source: str) -> None:
+    if scenario.fit_on not in {"train", "all"}:
+        raise OptionError(f"Scenario {source}: fit_on is {scenario.fit_on!r}; say train or all.")
+    if not isinstance(scenario.arms, Mapping) or not scenario.arms:
+        raise OptionError(f"Scenario {source} has no arms; add a table [arms.NAME].")
+    scenario.options(scenario.default_arm)
+    gene_count(scenario.genes)
+
+
+def gene_count(rule: str) -> int | None:
+    """Return how many genes a rule asks for, None for all.
+
+    Raises
+    ------
+    OptionError
+        The rule is neither `all` nor `hvg:N` with N of at least 1.
+    """
+    if rule == "all":
+        return None
+    kind, _, number = rule.partition(":")
+    if kind != "hvg" or not number.isdecimal() or int(number) < 1:
+        raise OptionError(f"Genes are given as 'all' or 'hvg:N', such as hvg:2000; got {rule!r}.")
+    return int(number)

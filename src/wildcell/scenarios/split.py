@@ -1,0 +1,175 @@
+"""What each condition, or cell, is used for: made by a splitter, checked, and frozen."""
+
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from wildcell.datasets.dataset import Dataset
+from wildcell.errors import OptionError, SplitError
+from wildcell.names import CONDITION, Role
+from wildcell.registry import Registry
+from wildcell.scenarios.scenario import Scenario
+from wildcell.store.fingerprint import fingerprint
+
+Divide: TypeAlias = Callable[..., Sequence[pd.DataFrame]]
+
+
+class Splitter(NamedTuple):
+    """A rule that gives roles.
+
+    `divide(table, components, rng, **options)` is given one row a condition, or a cell where
+    `level` says so, and returns one table a fold: columns role, reason, category, in the rows'
+    order. It sees no expression.
+    """
+
+    name: str
+    divide: Divide
+    level: Literal["condition", "cell"]
+
+
+SPLITTERS: Registry[Splitter] = Registry("splitter", package="wildcell.scenarios")
+
+
+def splitter(
+    name: str, *, level: Literal["condition", "cell"] = "condition"
+) -> Callable[[Divide], Divide]:
+    """Register a function as a splitter."""
+
+    def register(divide: Divide) -> Divide:
+        SPLITTERS.add(name, Splitter(name, divide, level))
+        return divide
+
+    return register
+
+
+@dataclass(frozen=True)
+class Split:
+    """The roles of one fold.
+
+    Attributes
+    ----------
+    scenario, arm, seed, fold, n_folds
+        Which split it is.
+    conditions
+        The data set's conditions with role, reason and category. At cell level the role is that
+        of the condition's tested cells.
+    cell_roles
+        A role a perturbed cell of the data set, in order, where the split is at cell level.
+    """
+
+    scenario: str
+    arm: str
+    seed: int
+    fold: int
+    n_folds: int
+    conditions: pd.DataFrame
+    cell_roles: NDArray[np.object_] | None = None
+
+    def conditions_in(self, role: Role) -> pd.DataFrame:
+        """Return the conditions of one role, index 0 to n - 1."""
+        return self.conditions[self.conditions["role"] == role].reset_index(drop=True)
+
+    def roles_of_cells(self, dataset: Dataset) -> NDArray[np.object_]:
+        """Return the role of every cell of the data set, "" for controls, shape (n_cells,)."""
+        roles = np.full(dataset.cells.n_obs, "", dtype=object)
+        if self.cell_roles is not None:
+            roles[~dataset.is_control] = self.cell_roles
+            return roles
+        keys = pd.MultiIndex.from_frame(self.conditions[CONDITION])
+        perturbed = dataset.cells.obs.loc[~dataset.is_control, CONDITION].astype(str)
+        rows = keys.get_indexer(pd.MultiIndex.from_frame(perturbed))
+        roles[~dataset.is_control] = self.conditions["role"].to_numpy(dtype=object)[rows]
+        return roles
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of the roles."""
+        return fingerprint(
+            self.scenario, self.arm, self.seed, self.fold, self.conditions, self.cell_roles
+        )
+
+
+def make_splits(
+    scenario: Scenario, dataset: Dataset, *, seed: int, arm: str | None = None
+) -> list[Split]:
+    """Split a data set as a scenario says, one split a fold.
+
+    Raises
+    ------
+    SplitError
+        The scenario cannot be posed on this data set, or the splitter broke its promises.
+    """
+    arm = arm or scenario.default_arm
+    rule = SPLITTERS.get(scenario.splitter)
+    table = _table_at_level(dataset, rule.level)
+    rng = np.random.default_rng([seed, zlib.crc32(f"{scenario.splitter}/{arm}".encode())])
+    folds = _divide(rule, table, dataset.components, rng, scenario.options(arm))
+    splits = []
+    for fold, roles in enumerate(folds):
+        check_roles(roles, table, rule)
+        conditions, cell_roles = _at_condition_level(dataset, roles, rule.level)
+        splits.append(Split(scenario.name, arm, seed, fold, len(folds), conditions, cell_roles))
+    return splits
+
+
+def check_roles(roles: pd.DataFrame, table: pd.DataFrame, rule: Splitter) -> None:
+    """Raise `SplitError` unless every row has one known role, and training and test have some."""
+    if len(roles) != len(table):
+        raise SplitError(
+            f"Splitter {rule.name!r} gave {len(roles)} roles to {len(table)} {rule.level}s."
+        )
+    unknown = set(roles["role"]) - set(Role)
+    if unknown:
+        raise SplitError(f"Splitter {rule.name!r} gave unknown roles: {sorted(unknown)}.")
+    for role in (Role.TRAIN, Role.TEST):
+        if not (roles["role"] == role).any():
+            raise SplitError(
+                f"Splitter {rule.name!r} leaves no {rule.level} for {role} among {len(table)}."
+            )
+
+
+def _divide(
+    rule: Splitter,
+    table: pd.DataFrame,
+    components: pd.DataFrame,
+    rng: np.random.Generator,
+    options: Any,
+) -> Sequence[pd.DataFrame]:
+    try:
+        return rule.divide(table.copy(), components.copy(), rng, **options)
+    except TypeError as error:
+        if "unexpected keyword argument" not in str(error):
+            raise
+        raise OptionError(f"Splitter {rule.name!r}: {error}.") from error
+
+
+def _table_at_level(dataset: Dataset, level: str) -> pd.DataFrame:
+    if dataset.conditions.empty:
+        raise SplitError(f"Data set {dataset.name!r} has no perturbed cells.")
+    if level == "condition":
+        return dataset.conditions
+    perturbed = dataset.cells.obs.loc[~dataset.is_control, CONDITION]
+    return perturbed.astype(str).reset_index(drop=True)
+
+
+def _at_condition_level(
+    dataset: Dataset, roles: pd.DataFrame, level: str
+) -> tuple[pd.DataFrame, NDArray[np.object_] | None]:
+    conditions = dataset.conditions.copy()
+    if level == "condition":
+        columns = roles[["role", "reason", "category"]].astype(str)
+        return conditions.join(columns.set_axis(conditions.index)), None
+    cell_roles = roles["role"].astype(str).to_numpy(dtype=object)
+    of_cell = _table_at_level(dataset, level).assign(is_test=cell_roles == Role.TEST)
+    n_test = of_cell.groupby(CONDITION)["is_test"].sum()
+    tested = n_test.reindex(pd.MultiIndex.from_frame(conditions[CONDITION])).to_numpy() > 0
+    conditions["role"] = np.where(tested, str(Role.TEST), str(Role.TRAIN))
+    conditions["reason"] = ""
+    conditions["category"] = "seen"
+    return conditions, cell_roles

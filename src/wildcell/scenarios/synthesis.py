@@ -1,0 +1,162 @@
+"""Cells for a model that predicts means: given controls, thinned or increased towards them."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from wildcell.arrays import Codes, Floats, Matrix
+from wildcell.errors import OptionError, PredictionError
+from wildcell.names import CONDITION, Expression, Kind
+from wildcell.scenarios.answer import gene_columns, mean_rows
+from wildcell.scenarios.prediction import Prediction
+from wildcell.scenarios.task import Cells
+from wildcell.scenarios.thinning import Source
+
+
+def synthetic_cells(
+    prediction: Prediction,
+    controls: Cells,
+    query_conditions: pd.DataFrame,
+    rng: np.random.Generator,
+    *,
+    max_cells: int = 500,
+) -> Prediction:
+    """Make cells whose mean log values are those that were predicted.
+
+    They are the counts of the given controls. Where a gene's predicted mean is below that of the
+    controls, its counts are thinned binomially; where it is above, Poisson counts are added, at a
+    rate proportional to each cell's library size. The share kept and the rate follow from the
+    expected mean of log values over all controls of the group, so that no-change gives back the
+    controls themselves. Cells keep the library size of the control they were made from: it is
+    counted over all genes, of which the panel may be a part, and a size counted anew would carry
+    the change of some genes into the log values of all others.
+
+    Parameters
+    ----------
+    prediction
+        Means of log values, at the controls' target sum. Conditions that it leaves out get no
+        cells.
+    controls
+        The given controls, as counts.
+    query_conditions
+        Columns context, perturbation, control_group.
+    rng
+        Draws the counts, and the controls where there are more than `max_cells`.
+    max_cells
+        Cells made for a condition, at most.
+
+    Returns
+    -------
+    cells
+        Counts, shape (n_cells, n_genes); `obs` has context, perturbation and total_counts.
+
+    Raises
+    ------
+    PredictionError
+        The controls are not counts, or the prediction is not one of means of log values at their
+        target sum for all of their genes.
+    OptionError
+        `max_cells` is below 1.
+
+    Examples
+    --------
+    >>> obs = pd.DataFrame({"perturbation": ["control"] * 3, "control_group": ["k562"] * 3,
+    ...                     "total_counts": [10.0, 20.0, 30.0]})
+    >>> counts = sparse.csr_matrix(np.array([[1.0, 2.0], [0.0, 3.0], [4.0, 1.0]], np.float32))
+    >>> genes = np.array(["GAPDH", "ACTB"], dtype=object)
+    >>> controls = Cells(counts, genes, obs, Expression.COUNTS, target_sum=1e4)
+    >>> asked = pd.DataFrame({"context": ["k562"], "perturbation": ["KLF1"],
+    ...                       "control_group": ["k562"]})
+    >>> silent = Prediction(np.array([[0.0, 0.0]]), asked, genes, Kind.MEAN)
+    >>> synthetic_cells(silent, controls, asked, np.random.default_rng(0)).X.sum()
+    np.float32(0.0)
+    """
+    _check(prediction, controls, max_cells)
+    asked = query_conditions.reset_index(drop=True)
+    means = _means(prediction, controls, asked)
+    is_answered = ~np.isnan(means).any(axis=1)
+    blocks, tables = [], []
+    for group, of_group in asked[is_answered].groupby("control_group", observed=True):
+        source = _source(controls, str(group), highest=means[of_group.index].max())
+        for row, condition in of_group.iterrows():
+            chosen = _choose(source.n, max_cells, rng)
+            blocks.append(source.draw(means[row], chosen, rng))
+            tables.append(_cells_of(condition, source.total_counts[chosen]))
+    return Prediction(
+        X=_stacked(blocks, len(controls.genes)),
+        obs=_table(tables),
+        genes=controls.genes,
+        kind=Kind.CELLS,
+        expression=Expression.COUNTS,
+        target_sum=controls.target_sum,
+    )
+
+
+def _source(controls: Cells, group: str, *, highest: float) -> Source:
+    rows = controls.is_control & (controls.obs["control_group"] == group).to_numpy(dtype=bool)
+    if not rows.any():
+        raise PredictionError(
+            f"There are no given controls of control group {group!r} to make cells from; "
+            "give some, or ask for means only."
+        )
+    own = controls.select(rows)
+    assert controls.target_sum is not None
+    return Source(
+        counts=own.X,
+        total_counts=own.obs["total_counts"].to_numpy(float),
+        mean=own.control_moments()[1].mean[0],
+        target_sum=controls.target_sum,
+        highest=float(highest),
+    )
+
+
+def _choose(n: int, max_cells: int, rng: np.random.Generator) -> Codes:
+    if n <= max_cells:
+        return np.arange(n)
+    return np.sort(rng.choice(n, max_cells, replace=False))
+
+
+def _cells_of(condition: pd.Series, total_counts: Floats) -> pd.DataFrame:
+    return pd.DataFrame({**condition[CONDITION].to_dict(), "total_counts": total_counts})
+
+
+def _check(prediction: Prediction, controls: Cells, max_cells: int) -> None:
+    if max_cells < 1:
+        raise OptionError(f"max_cells must be 1 or more; it is {max_cells}.")
+    if controls.expression is not Expression.COUNTS:
+        raise PredictionError(
+            f"Cells can be made from controls that are counts alone; these are "
+            f"{controls.expression}. Score the means only."
+        )
+    if prediction.kind is not Kind.MEAN or prediction.expression is not Expression.LOGNORM:
+        raise PredictionError(
+            f"Cells are made from means of lognorm values; the prediction is of kind "
+            f"{prediction.kind}, in {prediction.expression}."
+        )
+    if prediction.target_sum not in (None, controls.target_sum):
+        raise PredictionError(
+            f"The predicted means refer to a target sum of {prediction.target_sum:g}, the "
+            f"controls to {controls.target_sum:g}; predict at that of the controls."
+        )
+
+
+def _means(prediction: Prediction, controls: Cells, asked: pd.DataFrame) -> Floats:
+    """Return the predicted means of the conditions asked about; NaN where there is none."""
+    columns = gene_columns(prediction.genes, controls.genes)
+    values = sparse.csr_matrix(prediction.X).toarray().astype(float)[:, columns]
+    if not np.isfinite(values).all():
+        raise PredictionError("Some predicted means are not finite; leave their conditions out.")
+    return mean_rows(replace(prediction, X=values), asked)
+
+
+def _stacked(blocks: list[Matrix], n_genes: int) -> Matrix:
+    if not blocks:
+        return sparse.csr_matrix((0, n_genes), dtype=np.float32)
+    return sparse.vstack(blocks, format="csr", dtype=np.float32)
+
+
+def _table(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    empty = pd.DataFrame({"context": [], "perturbation": [], "total_counts": []})
+    return pd.concat(tables, ignore_index=True) if tables else empty

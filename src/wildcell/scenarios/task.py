@@ -1,0 +1,191 @@
+"""The two sides of one question: what a model may see, and what only the judge may."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from wildcell.arrays import Booleans, Floats, Matrix, Moments, Names, log_normalise, moments
+from wildcell.names import CONDITION, CONTROL, Expression
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Cells as bare arrays: nothing here points back at the data set they came from.
+
+    Attributes
+    ----------
+    X
+        Expression in the scale that `expression` names, shape (n_cells, n_genes).
+    genes
+        Gene symbols, shape (n_genes,).
+    obs
+        One row a cell, index 0 to n_cells - 1: context, perturbation, control_group, batch,
+        replicate, and total_counts (library size over all genes; NaN where there are no counts).
+    expression
+        What the numbers of `X` are.
+    target_sum
+        The library size that log-normalised values refer to; None where it is unknown or, as
+        for arrays, without meaning.
+    embedding
+        Cell embedding, shape (n_cells, n_dimensions), where one was given.
+    """
+
+    X: Matrix
+    genes: Names
+    obs: pd.DataFrame
+    expression: Expression
+    target_sum: float | None = None
+    embedding: Floats | None = None
+
+    @property
+    def n(self) -> int:
+        """Number of cells."""
+        return int(self.X.shape[0])
+
+    @cached_property
+    def lognorm(self) -> Matrix:
+        """Log values, shape (n_cells, n_genes): log1p at `target_sum`, or `X` where it is log."""
+        if self.expression is not Expression.COUNTS:
+            return self.X
+        assert self.target_sum is not None
+        return log_normalise(self.X, self.obs["total_counts"].to_numpy(float), self.target_sum)
+
+    def linear(self, target_sum: float) -> Matrix | None:
+        """Return linear values at a library size, shape (n_cells, n_genes).
+
+        None where they cannot be had: arrays, and log values of unknown library size.
+        """
+        if self.expression is Expression.COUNTS:
+            linear = log_normalise(self.X, self.obs["total_counts"].to_numpy(float), target_sum)
+            np.expm1(linear.data, out=linear.data)
+            return linear
+        if self.expression is Expression.LOG2 or self.target_sum is None:
+            return None
+        linear = self.X.astype(np.float32, copy=True)
+        linear.data = np.expm1(linear.data) * np.float32(target_sum / self.target_sum)
+        return linear
+
+    @cached_property
+    def is_control(self) -> Booleans:
+        """Which cells are unperturbed, shape (n_cells,)."""
+        return np.asarray(self.obs["perturbation"] == CONTROL)
+
+    def select(self, rows: Booleans) -> "Cells":
+        """Return the cells where `rows` holds, as copies."""
+        return replace(
+            self,
+            X=self.X[rows].copy(),
+            obs=self.obs.loc[rows].reset_index(drop=True),
+            embedding=None if self.embedding is None else self.embedding[rows].copy(),
+        )
+
+    def condition_moments(self) -> tuple[pd.DataFrame, Moments]:
+        """Return the perturbed conditions and the moments of their log values.
+
+        Returns
+        -------
+        conditions
+            Columns context, perturbation, control_group; one row a condition, sorted.
+        moments
+            Moments of `lognorm`, groups in the order of `conditions`.
+        """
+        conditions = (
+            self.obs.loc[~self.is_control, [*CONDITION, "control_group"]]
+            .drop_duplicates(CONDITION)
+            .sort_values(CONDITION)
+            .reset_index(drop=True)
+        )
+        keys = pd.MultiIndex.from_frame(conditions[CONDITION])
+        groups = keys.get_indexer(pd.MultiIndex.from_frame(self.obs[CONDITION]))
+        return conditions, moments(self.lognorm, groups, len(conditions))
+
+    def control_moments(self) -> tuple[pd.Index, Moments]:
+        """Return the control groups, sorted, and the moments of their controls' log values."""
+        names = pd.Index(np.unique(self.obs.loc[self.is_control, "control_group"].astype(str)))
+        groups = np.where(self.is_control, names.get_indexer(self.obs["control_group"]), -1)
+        return names, moments(self.lognorm, groups, len(names))
+
+
+@dataclass(frozen=True)
+class Query:
+    """What is asked: the response of these conditions, given their controls.
+
+    Attributes
+    ----------
+    conditions
+        Columns context, perturbation, control_group, category; index 0 to n - 1.
+    controls
+        The given controls of the control groups asked about.
+    components
+        The parts of every perturbation asked about or trained on: perturbation, component, dose,
+        unit, time.
+    features
+        Features of the components, shape (n_components, n_features), indexed by component name;
+        a component that is absent has none.
+    """
+
+    conditions: pd.DataFrame
+    controls: Cells
+    components: pd.DataFrame
+    features: pd.DataFrame | None = None
+
+    @cached_property
+    def control_mean(self) -> Floats:
+        """Mean log values of each condition's given controls, shape (n_conditions, n_genes)."""
+        names, control = self.controls.control_moments()
+        return control.mean[names.get_indexer(self.conditions["control_group"])]
+
+    def select(self, rows: Booleans) -> "Query":
+        """Return the question about the conditions where `rows` holds, with all controls."""
+        return replace(self, conditions=self.conditions.loc[rows].reset_index(drop=True))
+
+
+@dataclass(frozen=True)
+class Task:
+    """All that a model may see. There is no field the truth could be in.
+
+    Attributes
+    ----------
+    train
+        Perturbed training cells, and the given controls of their control groups.
+    val
+        Cells of the conditions set aside for choosing models and options, with their given
+        controls; what they are used for is the model's affair.
+    query
+        What is asked.
+    """
+
+    train: Cells
+    val: Cells
+    query: Query
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The judge's side, never given to a model.
+
+    Attributes
+    ----------
+    conditions
+        Columns context, perturbation, control_group, category, modality, n_cells; index 0 to
+        n - 1.
+    test
+        The test cells.
+    kept
+        The half of the controls that the truth is measured against.
+    given
+        The half that models were given and predictions are measured against.
+    targets
+        Columns perturbation, gene: genes targeted directly, where they are in the panel.
+    may_have_seen_kept
+        Whether the halving was done after the fact, so that a model may know the kept half.
+    """
+
+    conditions: pd.DataFrame
+    test: Cells
+    kept: Cells
+    given: Cells
+    targets: pd.DataFrame
+    may_have_seen_kept: bool = False

@@ -1,0 +1,182 @@
+"""Counts thinned, or increased, so that the mean of their log values becomes another one."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy import sparse
+
+from wildcell.arrays import Booleans, Codes, Floats, Matrix
+
+UNCHANGED = 1e-6
+"""A mean nearer than this to that of the controls, relative to it, leaves a gene untouched."""
+
+KEPT_SHARES = np.concatenate([np.geomspace(1e-3, 0.7, 14), np.linspace(0.75, 1.0, 6)])
+"""Shares of its counts that a gene may keep: where the mean of thinned cells is computed.
+
+They are denser near 1, where a small delta is the difference of two close values.
+"""
+
+RATES_PER_E = 3.0
+"""Rates of increase at which the mean is computed, for each factor of e."""
+
+LOWEST_RATE = 1e-4
+"""The lowest of these rates, in counts a cell of the target size; below it the mean is linear."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Cells, and how their mean log values answer to thinning and to increase.
+
+    Attributes
+    ----------
+    counts
+        Shape (n_cells, n_genes).
+    total_counts
+        Shape (n_cells,).
+    mean
+        Mean log values, shape (n_genes,).
+    target_sum
+        The library size that log values refer to.
+    highest
+        The highest mean that will be asked for.
+    """
+
+    counts: Matrix
+    total_counts: Floats
+    mean: Floats
+    target_sum: float
+    highest: float
+
+    @property
+    def n(self) -> int:
+        """Number of cells."""
+        return int(self.counts.shape[0])
+
+    @cached_property
+    def rates(self) -> Floats:
+        """Rates of increase, in counts a cell of the target size, shape (n_rates,)."""
+        # Noise lowers the mean of a log, so that it takes a higher rate than expm1 of the mean.
+        top = 10 * max(np.expm1(min(self.highest, np.log1p(self.target_sum))), LOWEST_RATE)
+        n = int(np.ceil(np.log(top / LOWEST_RATE) * RATES_PER_E)) + 1
+        return np.geomspace(LOWEST_RATE, top, n)
+
+    @cached_property
+    def thinned(self) -> Floats:
+        """Expected mean log values at `KEPT_SHARES`, shape (n_shares, n_genes)."""
+        counts, scale = self.counts.data.astype(float), self._scale[self._cell]
+        return np.array([self._sum(_log_thinned(counts, p, scale)) for p in KEPT_SHARES]) / self.n
+
+    @cached_property
+    def increased(self) -> Floats:
+        """Expected rise of the mean log values at `rates`, shape (n_rates, n_genes)."""
+        counts, scale = self.counts.data.astype(float), self._scale
+        before = np.log1p(counts * scale[self._cell])
+        curve = []
+        for rate in self.rates:
+            added = rate * self.total_counts / self.target_sum
+            from_zero = _log_increased(np.zeros(self.n), added, scale)
+            from_counts = _log_increased(counts, added[self._cell], scale[self._cell])
+            rise = from_counts - before - from_zero[self._cell]
+            curve.append(self._sum(rise) + from_zero.sum())
+        return np.array(curve) / self.n
+
+    def draw(self, mean: Floats, cells: Codes, rng: np.random.Generator) -> Matrix:
+        """Return counts changed so that their mean log values approach `mean`.
+
+        Parameters
+        ----------
+        mean
+            The mean log values wanted, shape (n_genes,).
+        cells
+            The cells to start from; what is done to them is what would bring the mean of all
+            cells to `mean`.
+        rng
+            Draws the counts.
+        """
+        change = mean - self.mean
+        is_changed = np.abs(change) > UNCHANGED * np.maximum(self.mean, UNCHANGED)
+        falls, rises = is_changed & (change < 0), is_changed & (change > 0)
+        counts = self.counts[cells]
+        if falls.any():
+            share = np.ones(len(mean))
+            share[falls] = _invert(KEPT_SHARES, self.thinned[:, falls], mean[falls])
+            _thin(counts, np.minimum(share, 1.0), rng)
+        if rises.any():
+            rate = _invert(self.rates, self.increased[:, rises], change[rises])
+            sizes = self.total_counts[cells] / self.target_sum
+            counts = counts + _increase(sizes, rate, rises, rng)
+        return counts
+
+    @cached_property
+    def _scale(self) -> Floats:
+        sizes = self.total_counts
+        return np.divide(self.target_sum, sizes, out=np.zeros(self.n), where=sizes > 0)
+
+    @cached_property
+    def _cell(self) -> Codes:
+        """The cell of each stored count."""
+        return np.repeat(np.arange(self.n), np.diff(self.counts.indptr))
+
+    def _sum(self, values: Floats) -> Floats:
+        """Sum values of the stored counts by gene, shape (n_genes,)."""
+        return np.bincount(
+            self.counts.indices, weights=values, minlength=self.counts.shape[1]
+        ).astype(float)
+
+
+def _log_thinned(counts: Floats, share: float, scale: Floats) -> Floats:
+    """Return the expected log1p(scale * Binomial(counts, share))."""
+    mean = counts * share
+    return _expected_log((1 - share) ** counts, mean, mean * (1 - share) + mean**2, scale)
+
+
+def _log_increased(counts: Floats, added: Floats, scale: Floats) -> Floats:
+    """Return the expected log1p(scale * (counts + Poisson(added)))."""
+    mean = counts + added
+    p_zero = np.where(counts > 0, 0.0, np.exp(-added))
+    return _expected_log(p_zero, mean, added + mean**2, scale)
+
+
+def _expected_log(p_zero: Floats, mean: Floats, square: Floats, scale: Floats) -> Floats:
+    """Return the expected log1p(scale * n) of a random count n, to second order.
+
+    The expansion is around the mean of the counts above 0, whose probability is exact: exact for
+    one count, and within 1 % for others, where one around the mean itself is off by 10 %.
+    """
+    some = np.maximum(1 - p_zero, 1e-300)
+    mean_above, square_above = mean / some, square / some
+    base = 1 + scale * mean_above
+    variance = np.maximum(square_above - mean_above**2, 0.0)
+    return some * (np.log(base) - scale**2 * variance / (2 * base**2))
+
+
+def _invert(grid: Floats, curve: Floats, value: Floats) -> Floats:
+    """Return where rising curves, shape (n_grid, n_genes), reach `value`, shape (n_genes,).
+
+    Straight lines between logarithms; below the grid curves are proportional to it, and above it
+    they end.
+    """
+    reached = np.maximum(curve, 1e-300)
+    upper = np.clip((reached < value).sum(axis=0), 1, len(grid) - 1)
+    gene = np.arange(curve.shape[1])
+    low, high = np.log(reached[upper - 1, gene]), np.log(reached[upper, gene])
+    wanted = np.log(np.maximum(value, 1e-300))
+    slope = np.log(grid[upper] / grid[upper - 1]) / np.maximum(high - low, 1e-12)
+    slope[wanted < low] = 1.0
+    return np.minimum(grid[upper - 1] * np.exp((wanted - low) * slope), grid[-1])
+
+
+def _thin(counts: Matrix, share: Floats, rng: np.random.Generator) -> None:
+    """Keep each count of a gene with probability `share`, in place."""
+    of_count = share[counts.indices]
+    thinned = of_count < 1
+    counts.data[thinned] = rng.binomial(counts.data[thinned].astype(np.int64), of_count[thinned])
+    counts.eliminate_zeros()
+
+
+def _increase(sizes: Floats, rate: Floats, genes: Booleans, rng: np.random.Generator) -> Matrix:
+    """Return Poisson counts, of mean size times rate, for the genes that rise."""
+    added = sparse.coo_matrix(rng.poisson(np.outer(sizes, rate)).astype(np.float32))
+    columns = np.flatnonzero(genes)[added.col]
+    return sparse.csr_matrix((added.data, (added.row, columns)), shape=(len(sizes), len(genes)))

@@ -1,0 +1,108 @@
+"""Hashes of content: equal for equal cells, tables and options, whatever file they came from."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from wildcell.errors import BenchmarkError
+
+DIGEST_BYTES = 16
+
+
+def fingerprint(*parts: Any) -> str:
+    """Return the hash of the content of `parts`, 32 hexadecimal digits.
+
+    Arrays, sparse matrices, tables, records, mappings, sequences and plain values are hashed by
+    content, with their types and shapes; the order of keys in a mapping does not matter.
+
+    Raises
+    ------
+    BenchmarkError
+        A part of a type that has no defined content.
+
+    Examples
+    --------
+    >>> fingerprint({"a": 1, "b": [2, 3]}) == fingerprint({"b": [2, 3], "a": 1})
+    True
+    >>> fingerprint(1) == fingerprint("1")
+    False
+    """
+    digest = hashlib.blake2b(digest_size=DIGEST_BYTES)
+    for part in parts:
+        _feed(digest, part)
+    return digest.hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _feed(digest: "hashlib.blake2b", part: Any) -> None:  # noqa: C901, PLR0912
+    match part:
+        case np.ndarray():
+            _feed_array(digest, part)
+        case pd.DataFrame():
+            _tag(digest, "table", len(part), list(map(str, part.columns)))
+            for column in part.columns:
+                _feed_array(digest, _plain(part[column]))
+            _feed_array(digest, _plain(part.index.to_series()))
+        case pd.Series():
+            _feed_array(digest, _plain(part))
+        case Mapping():
+            _tag(digest, "mapping", len(part))
+            for key in sorted(part, key=str):
+                _feed(digest, str(key))
+                _feed(digest, part[key])
+        case _ if sparse.issparse(part):
+            _feed_sparse(digest, part)
+        case Enum():
+            _tag(digest, "value", part.value)
+        case str() | bytes() | int() | float() | bool() | None | np.generic() | Path():
+            _tag(digest, type(part).__name__, part)
+        case AbstractSet():
+            _feed(digest, sorted(part, key=str))
+        case Sequence():
+            _tag(digest, "sequence", len(part))
+            for item in part:
+                _feed(digest, item)
+        case _ if is_dataclass(part):
+            _feed(digest, {field.name: getattr(part, field.name) for field in fields(part)})
+        case _:
+            raise BenchmarkError(f"Cannot fingerprint a {type(part).__name__}.")
+
+
+def _tag(digest: "hashlib.blake2b", *values: object) -> None:
+    digest.update(repr(values).encode())
+
+
+def _plain(column: pd.Series) -> np.ndarray[Any, Any]:
+    """Return a column as an array whose content does not depend on how pandas stores it."""
+    if isinstance(column.dtype, pd.CategoricalDtype) or column.dtype.kind not in "biuf":
+        return column.astype(object).map(str).to_numpy()
+    return column.to_numpy()
+
+
+def _feed_array(digest: "hashlib.blake2b", array: np.ndarray[Any, Any]) -> None:
+    _tag(digest, "array", array.shape, "text" if array.dtype.kind in "OUST" else array.dtype.str)
+    if array.dtype.kind in "OUST":
+        digest.update("\x00".join(map(str, array.ravel())).encode())
+    else:
+        digest.update(np.ascontiguousarray(array).data)
+
+
+def _feed_sparse(digest: "hashlib.blake2b", matrix: Any) -> None:
+    rows = sparse.csr_matrix(matrix)
+    rows.sort_indices()
+    _tag(digest, "sparse", rows.shape)
+    for array in (rows.data, rows.indices.astype(np.int64), rows.indptr.astype(np.int64)):
+        _feed_array(digest, array)

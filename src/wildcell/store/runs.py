@@ -1,0 +1,144 @@
+"""Run folders: where a run lies, who is writing it, whether it is finished."""
+
+import fcntl
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from wildcell.errors import StoreError
+from wildcell.store.atomic import write_json, write_table
+from wildcell.store.fingerprint import fingerprint
+
+RECORD = "run.json"
+SCORES = "scores.parquet"
+COSTS = "costs.parquet"
+PREDICTION = "prediction.h5ad"
+LONGEST_SLUG = 60
+
+
+@dataclass(frozen=True)
+class RunKey:
+    """What makes a run another run: its folder follows from it."""
+
+    scenario: str
+    dataset: str
+    arm: str
+    model: str
+    seed: int
+    fold: int
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def folder(self, runs: Path) -> Path:
+        """Return the run's folder below the folder of all runs."""
+        leaf = f"{self.seed}.{self.fold}-{fingerprint(self.options)[:8]}"
+        return runs.joinpath(
+            *(slug(name) for name in (self.scenario, self.dataset, self.arm, self.model)), leaf
+        )
+
+
+def slug(name: str) -> str:
+    """Return a name fit for a folder; names that lose characters get a hash of the whole.
+
+    Examples
+    --------
+    >>> slug("unseen-context")
+    'unseen-context'
+    >>> slug("../human hepatocyte, 24 h").startswith("human-hepatocyte-24-h-")
+    True
+    """
+    safe = re.sub(r"[^A-Za-z0-9._=-]+", "-", name).strip("-.")[:LONGEST_SLUG]
+    if safe == name:
+        return safe
+    return f"{safe}-{hashlib.blake2b(name.encode(), digest_size=4).hexdigest()}"
+
+
+@contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """Hold a run folder against other processes; a process that dies lets go of it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / ".lock").open("w")
+    except OSError as error:
+        raise StoreError(
+            f"{folder} cannot be made or written ({error.strerror}); name another place."
+        ) from error
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def finished_record(folder: Path, inputs: str) -> dict[str, Any] | None:
+    """Return the record of a finished run, or None where there is none.
+
+    Raises
+    ------
+    StoreError
+        The folder holds a run of the same name that was made from something else.
+    """
+    record = read_record(folder / RECORD) if (folder / RECORD).is_file() else None
+    if record is None:
+        return None
+    found = record.get("fingerprints", {}).get("inputs")
+    if found != inputs:
+        raise StoreError(
+            f"{folder} holds a run made from other data, split or options (fingerprint {found}, "
+            f"now {inputs}). Name another folder for these runs, or delete that one."
+        )
+    return record
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """Read a run.json."""
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path} cannot be read: {error}. Delete its folder.") from error
+
+
+def finish(
+    folder: Path, record: Mapping[str, Any], scores: pd.DataFrame, costs: pd.DataFrame
+) -> None:
+    """Write a run's tables, and last its record, which marks it as finished."""
+    write_table(folder / SCORES, scores)
+    write_table(folder / COSTS, costs)
+    write_json(folder / RECORD, record)
+
+
+def run_folders(runs: Path) -> list[Path]:
+    """Return the folders of all finished runs, sorted.
+
+    Raises
+    ------
+    StoreError
+        There is no such folder, or no finished run in it.
+    """
+    if not runs.is_dir():
+        raise StoreError(f"There is no folder {runs}.")
+    found = sorted(path.parent for path in runs.rglob(RECORD))
+    if not found:
+        raise StoreError(f"{runs} holds no finished runs; make some with: wildcell run")
+    return found
+
+
+def read_scores(runs: Path) -> pd.DataFrame:
+    """Return the scores of all finished runs as one long table."""
+    return pd.concat(
+        [pd.read_parquet(folder / SCORES) for folder in run_folders(runs)], ignore_index=True
+    )
+
+
+def read_records(runs: Path) -> pd.DataFrame:
+    """Return the records of all finished runs, a row a run, with its folder."""
+    return pd.DataFrame(
+        [
+            {**read_record(folder / RECORD), "folder": str(folder.relative_to(runs))}
+            for folder in run_folders(runs)
+        ]
+    )
