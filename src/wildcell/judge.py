@@ -15,12 +15,12 @@ from wildcell.metrics.profile import Profiles, profiles
 from wildcell.metrics.response import Response
 from wildcell.names import ABSTENTIONS, CONDITION, Expression, Kind, Need, Status
 from wildcell.results.calibrate import both_ways, ceiling_scores
-from wildcell.results.score import Case, score_case, too_few_controls, too_noisy_controls
+from wildcell.results.score import Case, score_case, too_few_controls
 from wildcell.scenarios.answer import as_cells, mean_rows, to_truth
-from wildcell.scenarios.pose import halve
+from wildcell.scenarios.controls import halve
 from wildcell.scenarios.prediction import Prediction
 from wildcell.scenarios.scenario import DEFAULT_METRICS
-from wildcell.scenarios.synthesis import synthetic_cells
+from wildcell.scenarios.synthesis import synthesise
 from wildcell.scenarios.task import Cells, Truth
 
 
@@ -106,7 +106,9 @@ class Judge:
             `not_applicable`.
         """
         answer = self._answer_of(to_truth(prediction, self.truth))
-        scores = self._score(self._measured, self._responses(answer, self._given), self._few)
+        scores = self._score(
+            self._measured, self._responses(answer, self._given), self._few_or_noisy
+        )
         return scores if is_applicable is None else self._excuse(scores, ~is_applicable)
 
     def not_applicable(self) -> pd.DataFrame:
@@ -125,13 +127,9 @@ class Judge:
         are too noisy for models, too: that is what it is there to show.
         """
         halves = [self._answer_of_cells(half) for half in self._halves(rng)]
-        few = {
-            context: too_few_controls(self._measured[context], self._unchanged[context])
-            for context in self._rows
-        }
         ways = [
             self._score(
-                self._responses(truth, self._kept), self._responses(answer, self._given), few
+                self._responses(truth, self._kept), self._responses(answer, self._given), self._few
             )
             for truth, answer in (halves, halves[::-1])
         ]
@@ -141,7 +139,7 @@ class Judge:
         """Return the analytic scores of the noise-free effect."""
         return self._over_contexts(
             lambda context: ceiling_scores(
-                self._measured[context], self.metrics, has_few_controls=self._few[context]
+                self._measured[context], self.metrics, has_few_controls=self._few_or_noisy[context]
             )
         )
 
@@ -185,11 +183,17 @@ class Judge:
 
     @cached_property
     def _few(self) -> dict[str, Booleans]:
-        """Conditions of each context whose delta the controls cannot carry."""
+        """Conditions of each context that have too few controls to be judged at all."""
         return {
-            context: too_few_controls(truth, self._unchanged[context]) | too_noisy_controls(truth)
+            context: too_few_controls(truth, self._unchanged[context])
             for context, truth in self._measured.items()
         }
+
+    @cached_property
+    def _few_or_noisy(self) -> dict[str, Booleans]:
+        """Conditions of each context whose delta the controls cannot carry."""
+        is_noisy = self.truth.conditions["control_group"].isin(self.truth.noisy_groups).to_numpy()
+        return {context: few | is_noisy[self._rows[context]] for context, few in self._few.items()}
 
     def _score(
         self,
@@ -212,7 +216,9 @@ class Judge:
     def _silence(self, status: Status) -> pd.DataFrame:
         """Return scores of no answer at all: what the truth defines has one status."""
         nothing = Answer(self._given.take(np.full(self._n, -1)), None)
-        scores = self._score(self._measured, self._responses(nothing, self._given), self._few)
+        scores = self._score(
+            self._measured, self._responses(nothing, self._given), self._few_or_noisy
+        )
         return _relabel(scores, scores["status"].isin(ABSTENTIONS), status)
 
     def _excuse(self, scores: pd.DataFrame, is_excused: Booleans) -> pd.DataFrame:
@@ -278,7 +284,7 @@ class Judge:
     @property
     def makes_cells(self) -> bool:
         """Whether cells are made for a model of means: there are counts to make them of."""
-        return self.truth.given.expression is Expression.COUNTS and self.truth.given.n > 0
+        return self.truth.given.expression is Expression.COUNTS and bool((self._given.n > 0).all())
 
     def _answer_of_means(self, prediction: Prediction) -> Answer:
         """Means as predicted; cells and linear means made from the given controls."""
@@ -287,15 +293,17 @@ class Judge:
         if not self.makes_cells:
             n = np.zeros(self._n, dtype=np.int64)
             return Answer(Profiles(n, mean, unknown, None), None)
-        made = synthetic_cells(
+        made = synthesise(
             prediction,
             self.truth.given,
             self.truth.conditions,
             np.random.default_rng(0),
             max_cells=self.convention.max_cells,
+            library_size=self.convention.lfc_target_sum,
         )
-        cells = self._answer_of_cells(as_cells(to_truth(made, self.truth)))
-        return Answer(replace(cells.profiles, mean=mean, error=unknown), cells.cells)
+        cells = self._answer_of_cells(as_cells(to_truth(made.cells, self.truth)))
+        shown = replace(cells.profiles, mean=mean, error=unknown, linear=made.linear_mean)
+        return Answer(shown, cells.cells)
 
     def _cells_where(
         self, cells: Cells, of_condition: Sequence[Booleans]
@@ -310,7 +318,7 @@ class Judge:
 
     def _halves(self, rng: np.random.Generator) -> tuple[Cells, Cells]:
         obs = self.truth.test.obs
-        strata = obs[[*CONDITION, "batch", "replicate"]].agg("\x00".join, axis=1).to_numpy(object)
+        strata = obs[[*CONDITION, "batch", "replicate"]].agg("\x1f".join, axis=1).to_numpy(object)
         first = halve(strata, rng)
         return self.truth.test.select(first), self.truth.test.select(~first)
 
@@ -326,5 +334,5 @@ def _relabel(scores: pd.DataFrame, rows: "pd.Series | Booleans", status: Status)
 def _at_most(rows: Codes, n: int, key: tuple[str, ...]) -> Codes:
     if len(rows) <= n:
         return rows
-    rng = np.random.default_rng(zlib.crc32("\x00".join(key).encode()))
+    rng = np.random.default_rng(zlib.crc32("\x1f".join(key).encode()))
     return np.sort(rng.choice(rows, n, replace=False))

@@ -15,7 +15,8 @@ from wildcell.datasets.dataset import Dataset
 from wildcell.datasets.load import load_dataset
 from wildcell.errors import OptionError, PredictionError
 from wildcell.judge import Judge, find_metrics
-from wildcell.models.model import MODELS, ModelCard, unanswerable
+from wildcell.models.find import find_model
+from wildcell.models.model import ModelCard, unanswerable
 from wildcell.names import CEILING, COST_COLUMNS, REPLICATE, Kind, Role, Status
 from wildcell.results.score import label
 from wildcell.scenarios.folder import write_prediction
@@ -27,6 +28,12 @@ from wildcell.scenarios.task import Task
 from wildcell.store.fingerprint import fingerprint
 from wildcell.store.provenance import Cost, hardware, measured, now, versions
 from wildcell.store.runs import PREDICTION, RunKey, claimed, finish, finished_record
+
+OnRun = Callable[[int, int, str], object]
+
+
+def print_nothing(done: int, total: int, name: str) -> None:
+    """Report no progress."""
 
 
 class Outcome(NamedTuple):
@@ -48,7 +55,7 @@ def run_scenario(
     genes: str | None = None,
     features: pd.DataFrame | None = None,
     options: Mapping[str, Mapping[str, Any]] | None = None,
-    on_run: Callable[[str], object] = str,
+    on_run: OnRun = print_nothing,
 ) -> list[Outcome]:
     """Run models through a scenario: split, pose, predict, score, for every seed and fold.
 
@@ -61,7 +68,7 @@ def run_scenario(
     scenario
         A shipped name, a TOML file, or a record.
     models
-        Names that `wildcell models` lists.
+        Names that `wildcell models` lists, or classes of your own as `path/to/file.py:Class`.
     runs
         Folder of all runs; may hold others.
     data
@@ -73,7 +80,7 @@ def run_scenario(
     options
         Options of models by model name.
     on_run
-        Called with the name of each run before it starts.
+        Called before each run with the number of runs behind it, of all runs, and its name.
 
     Raises
     ------
@@ -92,13 +99,18 @@ def run_scenario(
     plan = make_plan(
         scenario, models=models, data=data, arm=arm, genes=genes, features=features, options=options
     )
-    outcomes = []
-    for seed in _checked_seeds(plan.scenario.seeds if seeds is None else seeds):
-        for split in make_splits(plan.scenario, plan.dataset, seed=seed, arm=plan.arm):
-            fold = Fold(plan, split)
-            for name in [*plan.cards, REPLICATE, CEILING]:
-                on_run(f"{name}, seed {seed}, fold {split.fold + 1} of {split.n_folds}")
-                outcomes.append(run_one(fold, name, runs))
+    splits = [
+        split
+        for seed in _checked_seeds(plan.scenario.seeds if seeds is None else seeds)
+        for split in make_splits(plan.scenario, plan.dataset, seed=seed, arm=plan.arm)
+    ]
+    names = [*plan.cards, REPLICATE, CEILING]
+    outcomes: list[Outcome] = []
+    for split in splits:
+        fold = Fold(plan, split)
+        for name in names:
+            on_run(len(outcomes), len(splits) * len(names), f"{name}, seed {split.seed}")
+            outcomes.append(run_one(fold, name, runs))
     return outcomes
 
 
@@ -157,7 +169,7 @@ def make_plan(
     find_metrics(words.metrics)
     asked = list(dict.fromkeys([*models, words.reference]))
     options = options or {}
-    cards = {_with_options(name, options.get(name, {})): MODELS.get(name) for name in asked}
+    cards = {_with_options(name, options.get(name, {})): find_model(name) for name in asked}
     for name in asked:
         _check_options(name, options.get(name, {}))
     labels = {**changes}
@@ -179,7 +191,7 @@ def make_plan(
 def _check_options(name: str, options: Mapping[str, Any]) -> None:
     """Raise `OptionError` unless the model can be made with these options."""
     try:
-        MODELS.get(name).make(seed=0, **options)
+        find_model(name).make(seed=0, **options)
     except TypeError as error:
         raise OptionError(f"Model {name!r} does not take these options: {error}.") from error
 

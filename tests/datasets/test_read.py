@@ -110,6 +110,12 @@ def test_cell_ranger_folders_are_read(tmp_path, layout):
     assert_holds_the_counts(read_source(tmp_path / "10x"))
 
 
+def test_genes_without_symbols_are_named_by_id(tmp_path):
+    write_10x_folder(tmp_path / "10x", n_columns=1)
+
+    assert read_source(tmp_path / "10x").var_names.tolist() == IDS
+
+
 def test_a_folder_without_a_part_is_told_what_is_missing(tmp_path):
     write_10x_folder(tmp_path / "10x")
     (tmp_path / "10x/barcodes.tsv").unlink()
@@ -239,6 +245,13 @@ def test_labels_are_read_by_barcode(tmp_path, name, write):
     assert labels.index.tolist() == BARCODES
     assert labels["donor"].tolist()[0] == "01"
     assert labels["donor"].isna().tolist() == [False, True]
+
+
+def test_only_curated_formats_are_loaded(tmp_path):
+    write_10x_v3(tmp_path / "a.h5")
+
+    with pytest.raises(DataError, match="convert it with: wildcell curate"):
+        read_cells(tmp_path / "a.h5")
 
 
 def test_labels_that_name_a_cell_twice_are_refused(tmp_path):

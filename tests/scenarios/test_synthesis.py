@@ -10,7 +10,7 @@ from scipy import sparse, stats
 from wildcell.errors import OptionError, PredictionError
 from wildcell.names import CONTROL, Expression, Kind
 from wildcell.scenarios.prediction import Prediction
-from wildcell.scenarios.synthesis import synthetic_cells
+from wildcell.scenarios.synthesis import synthesise
 from wildcell.scenarios.task import Cells
 from wildcell.scenarios.thinning import _log_increased, _log_thinned
 from wildcell.store.fingerprint import fingerprint
@@ -50,13 +50,13 @@ def mean_of(cells):
 
 def make(mean, controls, *, n=1, seed=0, **options):
     conditions = asked(n)
-    return synthetic_cells(
+    return synthesise(
         predicted(mean, conditions, controls),
         controls,
         conditions,
         np.random.default_rng(seed),
         **options,
-    )
+    ).cells
 
 
 def test_no_change_gives_back_the_controls_untouched():
@@ -149,6 +149,16 @@ def test_a_mean_of_zero_silences_a_gene_and_a_silent_gene_can_be_raised():
     assert found[1] == 0
 
 
+def test_a_low_mean_is_reached_in_shallow_cells_too():
+    controls = controls_of(n_genes=1, n_cells=400)
+    silent = replace(
+        controls,
+        X=sparse.csr_matrix(controls.X.shape, dtype=np.float32),
+        obs=controls.obs.assign(total_counts=10.0),
+    )
+    assert mean_of(make(0.05, silent, n=200)) == pytest.approx(0.05, rel=0.1)
+
+
 def test_a_mean_that_no_cell_can_have_is_approached_in_finite_counts():
     controls = controls_of(n_genes=20)
     cells = make(50.0, controls)
@@ -172,9 +182,9 @@ def test_each_condition_is_made_from_the_controls_of_its_own_group():
     conditions = pd.concat([asked(2, "c1"), asked(1, "c0")], ignore_index=True)
     names, moments = controls.control_moments()
     mean = moments.mean[names.get_indexer(conditions["control_group"])]
-    cells = synthetic_cells(
+    cells = synthesise(
         predicted(mean, conditions, controls), controls, conditions, np.random.default_rng(0)
-    )
+    ).cells
     assert len(cells.obs) == 90
     for context in ("c0", "c1"):
         of_condition = (cells.obs["context"] == context) & (cells.obs["perturbation"] == "p0")
@@ -186,7 +196,7 @@ def test_genes_are_matched_by_name():
     controls = controls_of(n_genes=8)
     conditions, mean = asked(), mean_of(controls) * 0.5
     backwards = predicted(mean[::-1], conditions, controls, genes=controls.genes[::-1])
-    turned = synthetic_cells(backwards, controls, conditions, np.random.default_rng(0))
+    turned = synthesise(backwards, controls, conditions, np.random.default_rng(0)).cells
     assert (turned.X != make(mean, controls).X).nnz == 0
 
 
@@ -194,14 +204,14 @@ def test_conditions_without_a_prediction_get_no_cells():
     controls = controls_of(n_genes=8)
     answered = asked(2).iloc[[1]]
     prediction = predicted(mean_of(controls), answered, controls)
-    cells = synthetic_cells(prediction, controls, asked(2), np.random.default_rng(0))
+    cells = synthesise(prediction, controls, asked(2), np.random.default_rng(0)).cells
     assert set(cells.obs["perturbation"]) == {"p1"}
 
 
 def test_no_condition_at_all_gives_no_cells():
     controls = controls_of(n_genes=8)
     prediction = predicted(mean_of(controls), asked(1), controls)
-    cells = synthetic_cells(prediction, controls, asked(0), np.random.default_rng(0))
+    cells = synthesise(prediction, controls, asked(0), np.random.default_rng(0)).cells
     assert cells.X.shape == (0, 8)
     assert list(cells.obs.columns) == ["context", "perturbation", "total_counts"]
 
@@ -249,7 +259,7 @@ def test_a_prediction_that_cells_cannot_be_made_for_is_refused(changes, message)
     controls = controls_of(n_genes=8)
     prediction = predicted(1.0, asked(), controls, **changes)
     with pytest.raises(PredictionError, match=message):
-        synthetic_cells(prediction, controls, asked(), np.random.default_rng(0))
+        synthesise(prediction, controls, asked(), np.random.default_rng(0))
 
 
 def test_controls_that_are_not_counts_are_refused():
@@ -261,7 +271,7 @@ def test_controls_that_are_not_counts_are_refused():
 def test_a_control_group_without_controls_is_named():
     controls, conditions = controls_of(n_genes=8), asked(1, "c9")
     with pytest.raises(PredictionError, match="no given controls of control group 'c9'"):
-        synthetic_cells(
+        synthesise(
             predicted(1.0, conditions, controls), controls, conditions, np.random.default_rng(0)
         )
 
@@ -270,7 +280,7 @@ def test_two_means_of_one_condition_are_refused():
     controls = controls_of(n_genes=8)
     twice = pd.concat([asked(), asked()], ignore_index=True)
     with pytest.raises(PredictionError, match="several means of one condition"):
-        synthetic_cells(
+        synthesise(
             predicted(1.0, twice, controls), controls, asked(), np.random.default_rng(0)
         )
 

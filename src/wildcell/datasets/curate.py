@@ -145,12 +145,9 @@ def _join_labels(cells: ad.AnnData, labels: Path | None, done: list[str]) -> ad.
     done.append(f"Found labels of {is_found.sum()} of {cells.n_obs} cells in {labels.name}.")
     kept = cells.obs.drop(columns=table.columns, errors="ignore")
     found = table.reindex(cells.obs_names)
-    return ad.AnnData(
-        cells.X,
-        obs=pd.concat([kept, found], axis=1),
-        var=cells.var,
-        layers=dict(cells.layers),
-    )
+    joined = cells.copy()
+    joined.obs = pd.concat([kept, found], axis=1)
+    return joined
 
 
 def _choose_cells(cells: ad.AnnData, options: CurateOptions, done: list[str]) -> ad.AnnData:
@@ -172,6 +169,8 @@ def _choose_cells(cells: ad.AnnData, options: CurateOptions, done: list[str]) ->
             if without.any():
                 done.append(f"Dropped {without.sum()} cells without a {what} label.")
             is_labelled &= ~without
+    if not is_labelled.any():
+        raise DataError(f"No cells are left of the {cells.n_obs} that there were.")
     return cells if is_labelled.all() else cells[is_labelled]
 
 

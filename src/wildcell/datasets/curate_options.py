@@ -119,7 +119,7 @@ class CurateOptions:
             )
         if self.dose_unit and self.dose_column is None:
             raise OptionError("--dose-unit is the unit of the doses: name their --dose-column too.")
-        if self.target_sum is not None and self.expression is not Expression.LOGNORM:
+        if self.target_sum is not None and self.expression != Expression.LOGNORM:
             raise OptionError("--target-sum belongs to log-normalised data: --expression lognorm.")
         if self.min_cells < MIN_CELLS:
             raise OptionError(f"--min-cells is {self.min_cells}; the least is {MIN_CELLS}.")

@@ -40,11 +40,13 @@ def take_expression(
     UnknownNameError
         There is no such layer.
     OptionError
-        Nothing was stated and `X` does not hold counts.
+        `X` is empty, or nothing was stated and it does not hold counts.
     """
     if counts_layer:
         cells = _take_layer(cells, counts_layer)
         done.append(f"Took the counts from the layer {counts_layer!r}.")
+    if cells.X is None:
+        raise OptionError(f"X is empty: name the layer with the counts ({_layers(cells)}).")
     expression = Expression.COUNTS if counts_layer else stated
     if expression is None:
         if detect_expression(cells.X) is not Expression.COUNTS:
@@ -54,7 +56,7 @@ def take_expression(
             )
         expression = Expression.COUNTS
         done.append("X holds integers: taken as counts.")
-    return ad.AnnData(as_csr(cells.X), obs=cells.obs, var=cells.var), expression
+    return ad.AnnData(as_csr(cells.X), obs=cells.obs, var=cells.var), Expression(expression)
 
 
 def name_genes(cells: ad.AnnData, symbol_column: str | None, done: list[str]) -> ad.AnnData:

@@ -27,7 +27,7 @@ def load_dataset(name_or_path: str | Path, **options: Any) -> Dataset:
 
     Examples
     --------
-    >>> load_dataset("simulated", n_perturbations=4, n_contexts=1).conditions.shape[0]
+    >>> load_dataset("simulated", n_perturbations=4, n_contexts=1, n_combinations=0).conditions.shape[0]
     4
     """
     path = Path(name_or_path)

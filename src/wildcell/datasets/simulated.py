@@ -1,7 +1,5 @@
 """Simulated screens whose truth is known, with every strength a parameter of its own."""
 
-from collections.abc import Mapping
-from math import comb
 from typing import Any, NamedTuple
 
 import anndata as ad
@@ -10,16 +8,19 @@ import pandas as pd
 from scipy import sparse
 
 from wildcell.arrays import Booleans, Codes, Floats, Matrix
-from wildcell.datasets.dataset import (
-    COMPONENT_COLUMNS,
-    Component,
-    Dataset,
-    dataset,
-    perturbation_key,
+from wildcell.datasets.dataset import COMPONENT_COLUMNS, Dataset, dataset
+from wildcell.datasets.simulated_effects import (
+    Plan,
+    Streams,
+    cluster_of_context,
+    extra_effects,
+    make_plan,
+    make_streams,
+    single_effects,
 )
 from wildcell.datasets.simulation import Simulation, simulation_of
-from wildcell.errors import DataError
-from wildcell.names import CONDITION, CONTROL, SCHEMA_VERSION, UNS, Expression, Modality
+from wildcell.errors import DataError, OptionError
+from wildcell.names import CONDITION, CONTROL, SCHEMA_VERSION, UNS, Expression
 
 TRUTH_UNS = "wildcell_truth"
 """The key of `AnnData.uns` under which a simulated screen keeps what was planted."""
@@ -27,24 +28,8 @@ TRUTH_UNS = "wildcell_truth"
 CHUNK_COUNTS = 2**20
 """Counts drawn at once, so that memory does not grow with the number of cells."""
 
-STREAMS = [
-    "plan",
-    "features",
-    "shuffle",
-    "baselines",
-    "loadings",
-    "shared",
-    "private",
-    "clusters",
-    "interactions",
-    "epistasis",
-    "batches",
-    "depth",
-    "counts",
-]
-"""What has a random stream of its own, so that changing one thing leaves the others as they are."""
-
-Streams = Mapping[str, np.random.Generator]
+LARGEST_EFFECT = 20.0
+"""Log fold changes beyond this are no biology, and their counts overflow."""
 
 
 class TrueEffects(NamedTuple):
@@ -53,8 +38,8 @@ class TrueEffects(NamedTuple):
     Attributes
     ----------
     conditions
-        Columns context, perturbation, is_null (no gene changes), is_interacting (a combination
-        that is not additive); one row a condition, in the order of `Dataset.conditions`.
+        Columns context, perturbation, context_cluster, is_null (no gene changes), is_interacting
+        (a combination that is not additive); one row each, in the order of `Dataset.conditions`.
     effects
         Natural log of the fold change of each gene's mean count against the controls of the
         context, shape (n_conditions, n_genes).
@@ -88,15 +73,17 @@ def simulated(**options: Any) -> Dataset:
     10
     """
     simulation = simulation_of(options)
-    streams = _streams(simulation.seed)
-    plan = _plan(simulation, streams)
-    singles = _single_effects(simulation, plan, streams)
-    epistasis = _epistasis(simulation, streams["epistasis"])
-    additive = singles[:, plan.pairs[:, 0]] + singles[:, plan.pairs[:, 1]]
-    effects = np.concatenate([singles, additive + epistasis], axis=1)
+    streams = make_streams(simulation.seed)
+    plan = make_plan(simulation, streams)
+    singles = single_effects(simulation, plan, streams)
+    extra = extra_effects(simulation, streams["epistasis"])
+    pairs = singles[:, plan.pairs[:, 0]] + singles[:, plan.pairs[:, 1]] + extra
+    effects = np.concatenate([singles, pairs], axis=1)
+    _check_effects(effects)
     cells = _cells(simulation, plan, effects, streams)
+    is_interacting = np.append(np.zeros(len(plan.targets), dtype=bool), extra.any(axis=1))
     cells.uns[UNS] = _metadata(simulation, plan, streams["shuffle"])
-    cells.uns[TRUTH_UNS] = _truth(plan, effects, epistasis.any(axis=1))
+    cells.uns[TRUTH_UNS] = _truth(simulation, plan, effects, is_interacting)
     return Dataset("simulated", cells)
 
 
@@ -120,103 +107,18 @@ def true_effects(screen: Dataset) -> TrueEffects:
             "the truth is known of simulated screens alone."
         )
     truth = screen.cells.uns[TRUTH_UNS]
-    conditions = pd.DataFrame(truth["conditions"]).reset_index(drop=True)
-    return TrueEffects(
-        conditions.astype(dict.fromkeys(CONDITION, str)), truth["effect"].astype(np.float64)
-    )
+    conditions = truth["conditions"].reset_index(drop=True)
+    names = dict.fromkeys([*CONDITION, "context_cluster"], str)
+    return TrueEffects(conditions.astype(names), truth["effect"].astype(np.float64))
 
 
-class _Plan(NamedTuple):
-    """What is done to what, beside how strongly."""
-
-    genes: list[str]
-    contexts: list[str]
-    targets: Codes
-    is_null: Booleans
-    features: Floats
-    pairs: Codes
-
-    @property
-    def names(self) -> list[str]:
-        """Names of the single perturbations, which are those of their targets."""
-        return [self.genes[target] for target in self.targets]
-
-    @property
-    def perturbations(self) -> dict[str, list[Component]]:
-        """The components of each perturbation by its key, singles first."""
-        singles = [[Component(name)] for name in self.names]
-        both = [singles[first] + singles[second] for first, second in self.pairs]
-        return {perturbation_key(components): components for components in singles + both}
-
-
-def _streams(seed: int) -> Streams:
-    return dict(zip(STREAMS, np.random.default_rng(seed).spawn(len(STREAMS)), strict=True))
-
-
-def _plan(simulation: Simulation, streams: Streams) -> _Plan:
-    rng, n = streams["plan"], simulation.n_perturbations
-    targets = rng.choice(simulation.n_genes, n, replace=False)
-    is_null = rng.permutation(n) < round(simulation.null_share * n)
-    pairs = rng.choice(comb(n, 2), simulation.n_pairs, replace=False)
-    width = max(4, len(str(simulation.n_genes)))
-    return _Plan(
-        genes=[f"G{gene:0{width}d}" for gene in range(1, simulation.n_genes + 1)],
-        contexts=[f"context-{context}" for context in range(1, simulation.n_contexts + 1)],
-        targets=targets,
-        is_null=is_null,
-        features=streams["features"].normal(size=(n, simulation.n_features)),
-        pairs=np.column_stack(np.triu_indices(n, 1))[pairs],
-    )
-
-
-def _cluster_of_context(simulation: Simulation) -> Codes:
-    return np.arange(simulation.n_contexts) % simulation.n_context_clusters
-
-
-def _sparse_effects(simulation: Simulation, rng: np.random.Generator, *shape: int) -> Floats:
-    """Draw effects on few genes, their expected root mean square 1."""
-    share = simulation.responding_share
-    size = (*shape, simulation.n_genes)
-    return rng.normal(size=size) * (rng.random(size) < share) / np.sqrt(share)
-
-
-def _single_effects(simulation: Simulation, plan: _Plan, streams: Streams) -> Floats:
-    """Return log fold changes, shape (n_contexts, n_perturbations, n_genes)."""
-    shape = (simulation.n_perturbations,)
-    shared = _sparse_effects(simulation, streams["shared"])
-    clusters = _sparse_effects(
-        simulation, streams["clusters"], simulation.n_context_clusters, *shape
-    )
-    contexts = _sparse_effects(simulation, streams["interactions"], simulation.n_contexts, *shape)
-    effects = (
-        simulation.shared_strength * shared
-        + simulation.specific_strength * _specific(simulation, plan, streams)
-        + simulation.cluster_interaction_strength * clusters[_cluster_of_context(simulation)]
-        + simulation.interaction_strength * contexts
-    )
-    direction = 1 if simulation.modality == Modality.CRISPRA else -1
-    effects[:, np.arange(len(plan.targets)), plan.targets] += direction * simulation.target_strength
-    effects[:, plan.is_null] = 0
-    return effects
-
-
-def _specific(simulation: Simulation, plan: _Plan, streams: Streams) -> Floats:
-    """Return the specific responses, part linear in the features and part private."""
-    loadings = _sparse_effects(simulation, streams["loadings"], simulation.n_features)
-    # A target takes part in the programmes it drives: what moves it tells what it moves.
-    loadings[:, plan.targets] = -plan.features.T
-    explained = plan.features @ loadings / np.sqrt(simulation.n_features)
-    private = _sparse_effects(simulation, streams["private"], simulation.n_perturbations)
-    informativeness = simulation.feature_informativeness
-    return np.sqrt(informativeness) * explained + np.sqrt(1 - informativeness) * private
-
-
-def _epistasis(simulation: Simulation, rng: np.random.Generator) -> Floats:
-    """Return what the combinations do beyond their parts, shape (n_combinations, n_genes)."""
-    n = simulation.n_pairs
-    is_planted = rng.permutation(n) < round(simulation.epistasis_share * n)
-    extra = _sparse_effects(simulation, rng, n)
-    return simulation.epistasis_strength * is_planted[:, None] * extra
+def _check_effects(effects: Floats) -> None:
+    largest = np.abs(effects).max()
+    if largest > LARGEST_EFFECT:
+        raise OptionError(
+            f"These strengths change a gene by a factor of e^{largest:.0f}, more than "
+            f"e^{LARGEST_EFFECT:.0f}; lower a strength or raise responding_share."
+        )
 
 
 def _baselines(simulation: Simulation, rng: np.random.Generator) -> Floats:
@@ -228,62 +130,71 @@ def _baselines(simulation: Simulation, rng: np.random.Generator) -> Floats:
     rates = np.exp(
         simulation.baseline_spread * of_gene
         + simulation.context_spread * of_context
-        + simulation.cluster_spread * of_cluster[_cluster_of_context(simulation)]
+        + simulation.cluster_spread * of_cluster[cluster_of_context(simulation)]
     )
     return rates / rates.sum(axis=1, keepdims=True)
 
 
-def _cells(simulation: Simulation, plan: _Plan, effects: Floats, streams: Streams) -> ad.AnnData:
-    """Draw the cells, context by context, the controls of each before its conditions."""
-    labels = [CONTROL, *plan.perturbations]
-    n_cells = [simulation.n_controls] + [simulation.n_cells] * len(plan.perturbations)
-    cell_of = np.arange(len(plan.contexts) * len(labels)).repeat(n_cells * len(plan.contexts))
-    context, perturbation = np.divmod(cell_of, len(labels))
-    batch = streams["batches"].integers(simulation.n_batches, size=len(cell_of))
-    X = _counts(simulation, effects, context, perturbation, batch, streams)
+class _Design(NamedTuple):
+    """What each cell is, shape (n_cells,) each; perturbation 0 is the control."""
+
+    context: Codes
+    perturbation: Codes
+    batch: Codes
+
+
+def _cells(simulation: Simulation, plan: Plan, effects: Floats, streams: Streams) -> ad.AnnData:
+    design = _design(simulation, len(plan.perturbations), streams["batches"])
+    X = _counts(simulation, design, effects, streams)
+    names = [f"cell-{number}" for number in range(1, X.shape[0] + 1)]
+    context = np.take(plan.contexts, design.context)
     obs = pd.DataFrame(
         {
-            "perturbation": np.take(labels, perturbation),
-            "context": np.take(plan.contexts, context),
+            "perturbation": np.take([CONTROL, *plan.perturbations], design.perturbation),
+            "context": context,
             "dataset": "simulated",
             "modality": str(simulation.modality),
-            "batch": [f"batch-{number}" for number in batch + 1],
-            "replicate": [f"replicate-{number}" for number in batch + 1],
-            "control_group": np.take(plan.contexts, context),
+            "batch": [f"batch-{batch + 1}" for batch in design.batch],
+            "replicate": [f"replicate-{batch + 1}" for batch in design.batch],
+            "control_group": context,
         },
-        index=[f"cell-{number}" for number in range(1, len(cell_of) + 1)],
+        index=names,
         dtype="category",
     )
     obs["total_counts"] = np.asarray(X.sum(axis=1, dtype=np.float64)).ravel()
     return ad.AnnData(X, obs=obs, var=pd.DataFrame(index=plan.genes))
 
 
-def _counts(
-    simulation: Simulation,
-    effects: Floats,
-    context: Codes,
-    perturbation: Codes,
-    batch: Codes,
-    streams: Streams,
-) -> Matrix:
-    """Draw counts, shape (n_cells, n_genes); perturbation 0 of a cell is the control."""
+def _design(simulation: Simulation, n_perturbations: int, rng: np.random.Generator) -> _Design:
+    """Lay out the cells, context by context, the controls of each before its conditions."""
+    n_cells = [simulation.n_controls] + [simulation.n_cells] * n_perturbations
+    perturbation = np.tile(
+        np.repeat(np.arange(1 + n_perturbations), n_cells), simulation.n_contexts
+    )
+    context = np.repeat(np.arange(simulation.n_contexts), sum(n_cells))
+    return _Design(context, perturbation, rng.integers(simulation.n_batches, size=len(context)))
+
+
+def _counts(simulation: Simulation, design: _Design, effects: Floats, streams: Streams) -> Matrix:
+    """Draw counts, shape (n_cells, n_genes)."""
     baselines = _baselines(simulation, streams["baselines"])
     changes = np.exp(np.pad(effects, [(0, 0), (1, 0), (0, 0)]))
-    batches = np.exp(_batch_effects(simulation, streams["batches"]))
-    depths = _depths(simulation, context, streams["depth"])
-    step = max(1, CHUNK_COUNTS // simulation.n_genes)
+    batches = _batch_factors(simulation, streams["batches"])
+    depths = _depths(simulation, design.context, streams["depth"])
+    n_rows = max(1, CHUNK_COUNTS // simulation.n_genes)
     chunks = []
-    for start in range(0, len(context), step):
-        of = slice(start, start + step)
-        expected = depths[of, None] * baselines[context[of]] * batches[batch[of]]
-        expected *= changes[context[of], perturbation[of]]
+    for start in range(0, len(depths), n_rows):
+        rows = slice(start, start + n_rows)
+        context, perturbation, batch = (codes[rows] for codes in design)
+        expected = depths[rows, None] * baselines[context] * batches[batch]
+        expected *= changes[context, perturbation]
         chunks.append(_negative_binomial(expected, simulation.dispersion, streams["counts"]))
     return sparse.vstack(chunks, format="csr")
 
 
-def _batch_effects(simulation: Simulation, rng: np.random.Generator) -> Floats:
+def _batch_factors(simulation: Simulation, rng: np.random.Generator) -> Floats:
     size = (simulation.n_batches, simulation.n_genes)
-    return simulation.batch_strength * rng.normal(size=size)
+    return np.exp(simulation.batch_strength * rng.normal(size=size))
 
 
 def _depths(simulation: Simulation, context: Codes, rng: np.random.Generator) -> Floats:
@@ -304,7 +215,7 @@ def _negative_binomial(expected: Floats, dispersion: float, rng: np.random.Gener
     return sparse.csr_matrix(rng.poisson(expected), dtype=np.float32)
 
 
-def _metadata(simulation: Simulation, plan: _Plan, rng: np.random.Generator) -> dict[str, Any]:
+def _metadata(simulation: Simulation, plan: Plan, rng: np.random.Generator) -> dict[str, Any]:
     return {
         "schema_version": SCHEMA_VERSION,
         "expression": Expression.COUNTS.value,
@@ -319,19 +230,16 @@ def _metadata(simulation: Simulation, plan: _Plan, rng: np.random.Generator) -> 
     }
 
 
-def _component_table(plan: _Plan) -> pd.DataFrame:
+def _component_table(plan: Plan) -> pd.DataFrame:
     rows = [
         (key, part.name, np.nan, part.unit, np.nan)
         for key, parts in plan.perturbations.items()
         for part in parts
     ]
-    # Files keep row names as text, so they are text from the start.
-    return pd.DataFrame(
-        rows, columns=COMPONENT_COLUMNS, index=[str(row) for row in range(len(rows))]
-    )
+    return pd.DataFrame(rows, columns=COMPONENT_COLUMNS)
 
 
-def _feature_table(simulation: Simulation, plan: _Plan, rng: np.random.Generator) -> pd.DataFrame:
+def _feature_table(simulation: Simulation, plan: Plan, rng: np.random.Generator) -> pd.DataFrame:
     features = plan.features.copy()
     if simulation.shuffle_features:
         # A single cycle leaves no perturbation its own features.
@@ -341,19 +249,19 @@ def _feature_table(simulation: Simulation, plan: _Plan, rng: np.random.Generator
     return pd.DataFrame(features, index=pd.Index(plan.names, name="component"), columns=columns)
 
 
-def _truth(plan: _Plan, effects: Floats, is_interacting: Booleans) -> dict[str, Any]:
+def _truth(
+    simulation: Simulation, plan: Plan, effects: Floats, is_interacting: Booleans
+) -> dict[str, Any]:
     keys = list(plan.perturbations)
+    clusters = [f"cluster-{cluster + 1}" for cluster in cluster_of_context(simulation)]
     conditions = pd.DataFrame(
         {
             "context": np.repeat(plan.contexts, len(keys)),
             "perturbation": keys * len(plan.contexts),
+            "context_cluster": np.repeat(clusters, len(keys)),
             "is_null": ~effects.any(axis=2).ravel(),
-            "is_interacting": np.tile(
-                np.append(np.zeros(len(plan.targets), dtype=bool), is_interacting),
-                len(plan.contexts),
-            ),
+            "is_interacting": np.tile(is_interacting, len(plan.contexts)),
         }
     ).sort_values(CONDITION)
-    effect = effects.reshape(-1, effects.shape[2])[conditions.index]
-    conditions.index = conditions.index.astype(str)
+    effect = effects.reshape(len(conditions), -1)[conditions.index]
     return {"conditions": conditions, "effect": effect.astype(np.float32)}

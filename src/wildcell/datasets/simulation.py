@@ -80,13 +80,13 @@ class Simulation:
     n_cells: int = _bounded(60, at_least=1)
     n_controls: int = _bounded(150, at_least=1)
     modality: str = Modality.CRISPRI
-    baseline_spread: float = _bounded(1.2)
-    context_spread: float = _bounded(0.3)
+    baseline_spread: float = _bounded(1.2, at_most=5)
+    context_spread: float = _bounded(0.3, at_most=5)
     n_context_clusters: int = _bounded(1, at_least=1)
-    cluster_spread: float = _bounded(0.0)
+    cluster_spread: float = _bounded(0.0, at_most=5)
     cluster_interaction_strength: float = _bounded(0.0)
     responding_share: float = _bounded(0.25, at_least=0.001, at_most=1)
-    shared_strength: float = _bounded(0.15)
+    shared_strength: float = _bounded(0.2)
     specific_strength: float = _bounded(0.2)
     n_features: int = _bounded(4, at_least=1)
     feature_informativeness: float = _bounded(0.8, at_most=1)
@@ -96,9 +96,9 @@ class Simulation:
     null_share: float = _bounded(0.1, at_most=1)
     epistasis_share: float = _bounded(0.25, at_most=1)
     epistasis_strength: float = _bounded(0.2)
-    depth: float = _bounded(2500.0, at_least=1)
-    depth_spread: float = _bounded(0.3)
-    context_depth_spread: float = _bounded(0.1)
+    depth: float = _bounded(2500.0, at_least=1, at_most=1e7)
+    depth_spread: float = _bounded(0.3, at_most=5)
+    context_depth_spread: float = _bounded(0.1, at_most=5)
     n_batches: int = _bounded(2, at_least=1)
     batch_strength: float = _bounded(0.1)
     dispersion: float = _bounded(0.2)
@@ -135,17 +135,20 @@ def simulation_of(options: Mapping[str, Any]) -> Simulation:
 
 
 def _check_parameter(parameter: "Field[Any]", value: Any) -> None:
-    bounds = parameter.metadata
-    if not bounds or (value is None and parameter.default is None):
-        return
+    if parameter.type is bool and not isinstance(value, bool):
+        raise OptionError(f"{parameter.name} must be True or False, not {value!r}.")
+    if parameter.metadata and not (value is None and parameter.default is None):
+        _check_number(parameter, value)
+
+
+def _check_number(parameter: "Field[Any]", value: Any) -> None:
     number, wanted = (Real, "number") if parameter.type is float else (Integral, "whole number")
-    if not isinstance(value, number) or isinstance(value, bool):
+    if type(value) is bool or not isinstance(value, number):
         raise OptionError(f"{parameter.name} must be a {wanted}, not {value!r}.")
-    if not isfinite(value) or not bounds["at_least"] <= value <= bounds["at_most"]:
-        at_most = f" and at most {bounds['at_most']:g}" if isfinite(bounds["at_most"]) else ""
-        raise OptionError(
-            f"{parameter.name} must be at least {bounds['at_least']:g}{at_most}, not {value!r}."
-        )
+    at_least, at_most = parameter.metadata["at_least"], parameter.metadata["at_most"]
+    if not isfinite(value) or not at_least <= value <= at_most:
+        limit = f" and at most {at_most:g}" if isfinite(at_most) else ""
+        raise OptionError(f"{parameter.name} must be at least {at_least:g}{limit}, not {value!r}.")
 
 
 def _check_together(simulation: Simulation) -> None:

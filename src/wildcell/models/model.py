@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from wildcell.arrays import Booleans
-from wildcell.names import CONTROL
 from wildcell.registry import Registry
 from wildcell.scenarios.prediction import Prediction
 from wildcell.scenarios.task import Query, Task
@@ -123,7 +122,7 @@ def unanswerable(card: ModelCard, task: Task) -> pd.Series:
         if ability not in card.answers:
             reasons[asked & (reasons == "")] = f"cannot answer an {ability}"
     for need in sorted(card.needs):
-        lacking = _lacks(query, need)
+        lacking = _lacks(task, need)
         reasons[lacking & (reasons == "")] = f"needs {need}"
     return reasons
 
@@ -148,16 +147,21 @@ def asked_abilities(task: Task) -> dict[Ability, Booleans]:
     }
 
 
-def _lacks(query: Query, need: Input) -> Booleans:
+def _lacks(task: Task, need: Input) -> Booleans:
+    """Mark conditions for which an input is lacking, or all if nothing trained on has it."""
+    query = task.query
     if need is Input.EMBEDDING:
         return np.full(len(query.conditions), query.controls.embedding is None)
     featured = set() if query.features is None else set(query.features.index)
     if need is Input.FEATURES_OR_TARGETS and not featured:
         featured = set(query.controls.genes)
-    return _has_part_outside(query, featured)
+    without = _with_part_outside(query.components, featured)
+    trained = set(task.train.obs.loc[~task.train.is_control, "perturbation"])
+    if trained <= without:
+        return np.ones(len(query.conditions), dtype=bool)
+    return query.conditions["perturbation"].isin(without).to_numpy(dtype=bool)
 
 
-def _has_part_outside(query: Query, known: set[str]) -> Booleans:
-    is_outside = ~query.components["component"].isin(known)
-    outside = set(query.components.loc[is_outside, "perturbation"]) - {CONTROL}
-    return query.conditions["perturbation"].isin(outside).to_numpy(dtype=bool)
+def _with_part_outside(components: pd.DataFrame, known: set[str]) -> set[str]:
+    is_outside = ~components["component"].isin(known)
+    return set(components.loc[is_outside, "perturbation"])

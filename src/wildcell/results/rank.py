@@ -125,8 +125,9 @@ def sample_of(scores: pd.DataFrame, keys: pd.MultiIndex) -> Sample:
     """
     silent = scores["status"].isin([*ABSTENTIONS, Status.ERROR])
     is_mute = not (scores["status"].isin([Status.OK, *ABSTENTIONS])).any()
-    value = scores["value"].where(~silent, np.nan if is_mute else scores["null"])
-    numerator = scores["numerator"].where(~silent, scores["null"] * scores["denominator"])
+    null = scores["null"] * (np.nan if is_mute else 1.0)
+    value = scores["value"].where(~silent, null)
+    numerator = scores["numerator"].where(~silent, null * scores["denominator"])
     filled = scores.assign(value=value, numerator=numerator)
     columns = ["value", "numerator", "denominator"]
     mean = filled.groupby(CONDITION)[columns].mean().reindex(keys)

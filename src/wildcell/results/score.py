@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from wildcell.arrays import Booleans, Floats
 from wildcell.metrics.metric import Metric, Ratio
 from wildcell.metrics.response import Response
-from wildcell.metrics.signal import measured_signal
 from wildcell.names import ABSTENTIONS, SCORE_COLUMNS, Need, Status
 
 Statuses = NDArray[np.object_]
@@ -53,14 +52,6 @@ def too_few_controls(truth: Response, given: Response) -> Booleans:
     """Mark conditions with fewer than `min_controls` in both halves together."""
     few = truth.n_controls + given.n_controls < truth.convention.min_controls
     return np.asarray(few | (truth.n_controls == 0) | (given.n_controls == 0))
-
-
-def too_noisy_controls(truth: Response) -> bool:
-    """Whether, at the median condition, the kept controls are noisier than effect and cells."""
-    parts = measured_signal(truth)
-    excess = parts.control_noise - parts.signal - parts.cell_noise
-    known = excess[np.isfinite(excess)]
-    return len(known) > 0 and bool(np.median(known) > 0)
 
 
 def _score_metric(metric: Metric, case: Case) -> pd.DataFrame:

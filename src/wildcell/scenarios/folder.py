@@ -108,6 +108,7 @@ def write_truth(path: Path, truth: Truth) -> None:
         "kind": "truth",
         "conditions": truth.conditions,
         "targets": truth.targets,
+        "noisy_groups": np.array(truth.noisy_groups, dtype=str),
         "may_have_seen_kept": truth.may_have_seen_kept,
     }
     write_cells(path, cells)
@@ -127,6 +128,7 @@ def truth_from(cells: ad.AnnData) -> Truth:
     return Truth(
         conditions=conditions.astype({name: str for name in conditions if name != "n_cells"}),
         targets=targets,
+        noisy_groups=tuple(map(str, metadata["noisy_groups"])),
         may_have_seen_kept=bool(metadata["may_have_seen_kept"]),
         **sides,
     )

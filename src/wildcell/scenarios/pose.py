@@ -10,6 +10,7 @@ from wildcell.arrays import Booleans, as_csr
 from wildcell.datasets.dataset import Dataset
 from wildcell.errors import OptionError
 from wildcell.names import CONDITION, Expression, Modality, Role
+from wildcell.scenarios.controls import kept_controls, noisy_groups
 from wildcell.scenarios.preprocess import choose_genes, median_depth
 from wildcell.scenarios.scenario import Scenario
 from wildcell.scenarios.split import Split
@@ -61,7 +62,7 @@ def pose(
     False
     """
     roles = split.roles_of_cells(dataset)
-    asked = split.conditions_in(Role.TEST)
+    asked = _with_test_sizes(split.conditions_in(Role.TEST), dataset, roles == Role.TEST)
     is_kept = kept_controls(dataset, set(asked["control_group"]), seed=split.seed)
     is_given = dataset.is_control & ~is_kept
     panel = _fit_panel(dataset, (roles == Role.TRAIN) | is_given, scenario)
@@ -77,12 +78,15 @@ def pose(
         components=dataset.components.copy(),
         features=None if chosen_features is None else _checked_features(chosen_features),
     )
+    kept = panel.take(is_kept)
+    is_beside_test = ~dataset.is_control & _in_groups(dataset, roles == Role.TEST)
     truth = Truth(
         conditions=asked[TRUTH_COLUMNS].copy(),
         test=panel.take(roles == Role.TEST),
-        kept=panel.take(is_kept),
+        kept=kept,
         given=panel.take(is_given & _in_groups(dataset, roles == Role.TEST)),
         targets=target_genes(asked, dataset.components, panel.gene_names),
+        noisy_groups=noisy_groups(panel.take(is_beside_test), kept),
     )
     return Question(Task(train, val, query), truth)
 
@@ -133,37 +137,18 @@ def _target_sum(dataset: Dataset, rows: Booleans) -> float | None:
     return None if stated is None else float(stated)
 
 
+def _with_test_sizes(asked: pd.DataFrame, dataset: Dataset, is_test: Booleans) -> pd.DataFrame:
+    """Count the test cells of each condition, which at cell level are not all of its cells."""
+    sizes = dataset.cells.obs.loc[is_test, CONDITION].astype(str).value_counts()
+    return asked.assign(
+        n_cells=sizes.reindex(pd.MultiIndex.from_frame(asked[CONDITION])).to_numpy()
+    )
+
+
 def _in_groups(dataset: Dataset, rows: Booleans) -> Booleans:
     """Mark every cell whose control group one of the marked cells belongs to."""
     groups = dataset.cells.obs["control_group"].astype(str)
     return np.asarray(groups.isin(set(groups[rows])))
-
-
-def kept_controls(dataset: Dataset, groups: set[str], *, seed: int) -> Booleans:
-    """Mark the half of each group's controls that is kept for judging, shape (n_cells,).
-
-    Halves are stratified by batch and replicate. Seeds come in pairs: 2j + 1 swaps the halves of
-    2j, so that a mean over both carries no noise of the halving.
-    """
-    obs = dataset.cells.obs
-    kept = np.zeros(len(obs), dtype=bool)
-    group_of = obs["control_group"].astype(str).to_numpy()
-    strata = (obs["batch"].astype(str) + "\x00" + obs["replicate"].astype(str)).to_numpy()
-    rng = np.random.default_rng([seed // 2, len(obs)])
-    for group in sorted(groups):
-        rows = np.flatnonzero(dataset.is_control & (group_of == group))
-        first_half = halve(strata[rows], rng)
-        kept[rows] = ~first_half if seed % 2 else first_half
-    return kept
-
-
-def halve(strata: NDArray[np.object_], rng: np.random.Generator) -> Booleans:
-    """Mark one half of some cells, chosen at random within strata, shape (n_cells,)."""
-    shuffled = rng.permutation(len(strata))
-    order = shuffled[np.argsort(strata[shuffled], kind="stable")]
-    half = np.zeros(len(strata), dtype=bool)
-    half[order[::2]] = True
-    return half
 
 
 def target_genes(
@@ -180,7 +165,7 @@ def target_genes(
         for perturbation, modality in zip(
             conditions["perturbation"], conditions["modality"], strict=True
         )
-        if Modality(modality).is_genetic
+        if modality in set(Modality) and Modality(modality).is_genetic
     }
     is_target = components["perturbation"].isin(genetic) & components["component"].isin(genes)
     targets = components.loc[is_target, ["perturbation", "component"]]

@@ -1,6 +1,7 @@
 """Cells for a model that predicts means: given controls, thinned or increased towards them."""
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,14 +16,31 @@ from wildcell.scenarios.task import Cells
 from wildcell.scenarios.thinning import Source
 
 
-def synthetic_cells(
+class Synthetic(NamedTuple):
+    """What was made for a prediction of means.
+
+    Attributes
+    ----------
+    cells
+        Counts, shape (n_cells, n_genes); `obs` has context, perturbation and total_counts.
+    linear_mean
+        Expected arithmetic means of each condition, shape (n_conditions, n_genes): free of the
+        noise of drawing. NaN rows where there is no prediction.
+    """
+
+    cells: Prediction
+    linear_mean: Floats
+
+
+def synthesise(
     prediction: Prediction,
     controls: Cells,
     query_conditions: pd.DataFrame,
     rng: np.random.Generator,
     *,
     max_cells: int = 500,
-) -> Prediction:
+    library_size: float = 10_000.0,
+) -> Synthetic:
     """Make cells whose mean log values are those that were predicted.
 
     They are the counts of the given controls. Where a gene's predicted mean is below that of the
@@ -46,11 +64,8 @@ def synthetic_cells(
         Draws the counts, and the controls where there are more than `max_cells`.
     max_cells
         Cells made for a condition, at most.
-
-    Returns
-    -------
-    cells
-        Counts, shape (n_cells, n_genes); `obs` has context, perturbation and total_counts.
+    library_size
+        At which the arithmetic means are taken.
 
     Raises
     ------
@@ -70,21 +85,22 @@ def synthetic_cells(
     >>> asked = pd.DataFrame({"context": ["k562"], "perturbation": ["KLF1"],
     ...                       "control_group": ["k562"]})
     >>> silent = Prediction(np.array([[0.0, 0.0]]), asked, genes, Kind.MEAN)
-    >>> synthetic_cells(silent, controls, asked, np.random.default_rng(0)).X.sum()
+    >>> synthesise(silent, controls, asked, np.random.default_rng(0)).cells.X.sum()
     np.float32(0.0)
     """
     _check(prediction, controls, max_cells)
     asked = query_conditions.reset_index(drop=True)
     means = _means(prediction, controls, asked)
     is_answered = ~np.isnan(means).any(axis=1)
-    blocks, tables = [], []
+    blocks, tables, linear = [], [], np.full(means.shape, np.nan)
     for group, of_group in asked[is_answered].groupby("control_group", observed=True):
         source = _source(controls, str(group), highest=means[of_group.index].max())
         for row, condition in of_group.iterrows():
             chosen = _choose(source.n, max_cells, rng)
             blocks.append(source.draw(means[row], chosen, rng))
             tables.append(_cells_of(condition, source.total_counts[chosen]))
-    return Prediction(
+            linear[row] = source.linear_mean(means[row], library_size)
+    cells = Prediction(
         X=_stacked(blocks, len(controls.genes)),
         obs=_table(tables),
         genes=controls.genes,
@@ -92,6 +108,7 @@ def synthetic_cells(
         expression=Expression.COUNTS,
         target_sum=controls.target_sum,
     )
+    return Synthetic(cells, linear)
 
 
 def _source(controls: Cells, group: str, *, highest: float) -> Source:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from wildcell.arrays import Booleans, Floats, Matrix, Moments, Names, log_normalise, moments
+from wildcell.errors import SplitError
 from wildcell.names import CONDITION, CONTROL, Expression
 
 
@@ -135,7 +136,14 @@ class Query:
     def control_mean(self) -> Floats:
         """Mean log values of each condition's given controls, shape (n_conditions, n_genes)."""
         names, control = self.controls.control_moments()
-        return control.mean[names.get_indexer(self.conditions["control_group"])]
+        rows = names.get_indexer(self.conditions["control_group"])
+        if (rows < 0).any():
+            lacking = sorted(set(self.conditions["control_group"][rows < 0]))
+            raise SplitError(
+                f"No controls are given for {lacking[0]!r}: a control group needs two at least, "
+                "one to give and one to keep."
+            )
+        return control.mean[rows]
 
     def select(self, rows: Booleans) -> "Query":
         """Return the question about the conditions where `rows` holds, with all controls."""
@@ -179,6 +187,8 @@ class Truth:
         The half that models were given and predictions are measured against.
     targets
         Columns perturbation, gene: genes targeted directly, where they are in the panel.
+    noisy_groups
+        Control groups whose kept half is too noisy to measure effects against.
     may_have_seen_kept
         Whether the halving was done after the fact, so that a model may know the kept half.
     """
@@ -188,4 +198,5 @@ class Truth:
     kept: Cells
     given: Cells
     targets: pd.DataFrame
+    noisy_groups: tuple[str, ...] = ()
     may_have_seen_kept: bool = False

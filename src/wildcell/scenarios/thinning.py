@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -20,8 +21,18 @@ They are denser near 1, where a small delta is the difference of two close value
 RATES_PER_E = 3.0
 """Rates of increase at which the mean is computed, for each factor of e."""
 
-LOWEST_RATE = 1e-4
+LOWEST_RATE = 1e-3
 """The lowest of these rates, in counts a cell of the target size; below it the mean is linear."""
+
+
+class Change(NamedTuple):
+    """The share of its counts that each gene keeps, and the rate of those that are added.
+
+    The rate is in counts a cell of the target size; both are of shape (n_genes,).
+    """
+
+    share: Floats
+    rate: Floats
 
 
 @dataclass(frozen=True)
@@ -56,8 +67,10 @@ class Source:
     @cached_property
     def rates(self) -> Floats:
         """Rates of increase, in counts a cell of the target size, shape (n_rates,)."""
-        # Noise lowers the mean of a log, so that it takes a higher rate than expm1 of the mean.
-        top = 10 * max(np.expm1(min(self.highest, np.log1p(self.target_sum))), LOWEST_RATE)
+        # Noise lowers the mean of a log, so that it takes a higher rate than expm1 of the mean;
+        # most of all in shallow cells, where one count is a large value.
+        wanted = np.expm1(min(self.highest, np.log1p(self.target_sum)))
+        top = 10 * max(wanted, self._scale.max(), LOWEST_RATE)
         n = int(np.ceil(np.log(top / LOWEST_RATE) * RATES_PER_E)) + 1
         return np.geomspace(LOWEST_RATE, top, n)
 
@@ -81,6 +94,25 @@ class Source:
             curve.append(self._sum(rise) + from_zero.sum())
         return np.array(curve) / self.n
 
+    def change(self, mean: Floats) -> "Change":
+        """Return what is to be done to the cells so that their mean log values become `mean`.
+
+        Parameters
+        ----------
+        mean
+            The mean log values wanted, shape (n_genes,).
+        """
+        shift = mean - self.mean
+        is_changed = np.abs(shift) > UNCHANGED * np.maximum(self.mean, UNCHANGED)
+        falls, rises = is_changed & (shift < 0), is_changed & (shift > 0)
+        share, rate = np.ones(len(mean)), np.zeros(len(mean))
+        if falls.any():
+            kept = _invert(KEPT_SHARES, self.thinned[:, falls], mean[falls])
+            share[falls] = np.minimum(kept, 1.0)
+        if rises.any():
+            rate[rises] = _invert(self.rates, self.increased[:, rises], shift[rises])
+        return Change(share, rate)
+
     def draw(self, mean: Floats, cells: Codes, rng: np.random.Generator) -> Matrix:
         """Return counts changed so that their mean log values approach `mean`.
 
@@ -94,19 +126,23 @@ class Source:
         rng
             Draws the counts.
         """
-        change = mean - self.mean
-        is_changed = np.abs(change) > UNCHANGED * np.maximum(self.mean, UNCHANGED)
-        falls, rises = is_changed & (change < 0), is_changed & (change > 0)
+        change = self.change(mean)
         counts = self.counts[cells]
-        if falls.any():
-            share = np.ones(len(mean))
-            share[falls] = _invert(KEPT_SHARES, self.thinned[:, falls], mean[falls])
-            _thin(counts, np.minimum(share, 1.0), rng)
+        _thin(counts, change.share, rng)
+        rises = change.rate > 0
         if rises.any():
-            rate = _invert(self.rates, self.increased[:, rises], change[rises])
             sizes = self.total_counts[cells] / self.target_sum
-            counts = counts + _increase(sizes, rate, rises, rng)
+            counts = counts + _increase(sizes, change.rate[rises], rises, rng)
         return counts
+
+    def linear_mean(self, mean: Floats, library_size: float) -> Floats:
+        """Return the expected arithmetic mean of the changed cells at a library size.
+
+        Shape (n_genes,); nothing is drawn, so that there is no noise but that of the cells.
+        """
+        change = self.change(mean)
+        before = self._sum(self.counts.data * self._scale[self._cell]) / self.n
+        return (before * change.share + change.rate) * library_size / self.target_sum
 
     @cached_property
     def _scale(self) -> Floats:
@@ -154,8 +190,8 @@ def _expected_log(p_zero: Floats, mean: Floats, square: Floats, scale: Floats) -
 def _invert(grid: Floats, curve: Floats, value: Floats) -> Floats:
     """Return where rising curves, shape (n_grid, n_genes), reach `value`, shape (n_genes,).
 
-    Straight lines between logarithms; below the grid curves are proportional to it, and above it
-    they end.
+    Straight lines between logarithms: the first is drawn on below the grid, where curves are
+    proportional to it, and the last ends with it.
     """
     reached = np.maximum(curve, 1e-300)
     upper = np.clip((reached < value).sum(axis=0), 1, len(grid) - 1)
@@ -163,7 +199,6 @@ def _invert(grid: Floats, curve: Floats, value: Floats) -> Floats:
     low, high = np.log(reached[upper - 1, gene]), np.log(reached[upper, gene])
     wanted = np.log(np.maximum(value, 1e-300))
     slope = np.log(grid[upper] / grid[upper - 1]) / np.maximum(high - low, 1e-12)
-    slope[wanted < low] = 1.0
     return np.minimum(grid[upper - 1] * np.exp((wanted - low) * slope), grid[-1])
 
 

@@ -1,0 +1,103 @@
+"""Answers: run a model on a task folder, or models through a scenario."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+
+def predict(task_folder: Path, /, *, model: str, out: Path, seed: int = 0) -> None:
+    """Fit a model to a task folder and write its prediction.
+
+    Parameters
+    ----------
+    task_folder
+        What `wildcell split` wrote.
+    model
+        A name that `wildcell models` lists, or a class of your own as path/to/file.py:Class.
+    out
+        The h5ad file to write.
+    seed
+        Seed of the model.
+    """
+    from wildcell.errors import OptionError
+    from wildcell.models.find import find_model
+    from wildcell.models.model import unanswerable
+    from wildcell.run import answer
+    from wildcell.scenarios.folder import read_task, write_prediction
+
+    card = find_model(model)
+    task = read_task(task_folder)
+    reasons = unanswerable(card, task)
+    is_applicable = (reasons == "").to_numpy()
+    if not is_applicable.any():
+        raise OptionError(f"{model} is not applicable here: {'; '.join(sorted(set(reasons)))}.")
+    write_prediction(out, answer(card, task, is_applicable, seed, {}))
+    print(f"Wrote {out}: {is_applicable.sum()} of {len(reasons)} conditions answered.")
+    for reason in sorted(set(reasons) - {""}):
+        print(f"Not applicable to {(reasons == reason).sum()} conditions: {reason}.")
+
+
+def run(
+    scenario: str,
+    *,
+    data: str | None = None,
+    arm: str | None = None,
+    genes: str | None = None,
+    model: Annotated[list[str] | None, Parameter(negative=())] = None,
+    seed: Annotated[list[int] | None, Parameter(negative=())] = None,
+    features: Path | None = None,
+    runs: Path = Path("runs"),
+) -> None:
+    """Run models through a scenario; every finished run is kept, and a second start continues.
+
+    The scenario's reference baseline, the replicate of the measurement and the analytic ceiling
+    are run beside the models.
+
+    Parameters
+    ----------
+    scenario
+        A name that `wildcell scenarios` lists, or a TOML file.
+    data
+        A name that `wildcell datasets` lists, or a curated file.
+    arm
+        Arm of the scenario.
+    genes
+        `all`, or `hvg:N` for the N most variable genes of training cells and given controls.
+    model
+        A name that `wildcell models` lists, or a class of your own as path/to/file.py:Class; may
+        be given several times. All listed models if none is.
+    seed
+        A seed; may be given several times. The scenario's own if none is.
+    features
+        Parquet file of features, one row a component, indexed by its name.
+    runs
+        Folder of all runs.
+    """
+    from wildcell.cli.progress import counting
+    from wildcell.models.model import MODELS
+    from wildcell.run import run_scenario
+    from wildcell.scenarios.features import read_features
+
+    with counting(scenario) as show:
+        outcomes = run_scenario(
+            scenario,
+            models=model or MODELS.names(),
+            runs=runs,
+            data=data,
+            arm=arm,
+            seeds=seed,
+            genes=genes,
+            features=None if features is None else read_features(features),
+            on_run=show,
+        )
+    n_new = sum(outcome.is_new for outcome in outcomes)
+    print(f"{n_new} runs finished now, {len(outcomes) - n_new} were finished before, in {runs}.")
+    for outcome in outcomes:
+        if outcome.record["status"] != "ok":
+            record = outcome.record
+            print(
+                f"{record['status']}: {record['model']}, seed {record['seed']}, "
+                f"fold {record['fold']}: {record['reason']}"
+            )
+    print(f"See them with: wildcell rank {runs} and wildcell report {runs}")

@@ -1,0 +1,58 @@
+"""Questions: split a data set into a task folder and a truth."""
+
+from pathlib import Path
+
+
+def split(
+    scenario: str,
+    *,
+    data: str,
+    out: Path,
+    truth: Path | None = None,
+    seed: int = 0,
+    arm: str | None = None,
+    fold: int = 0,
+    genes: str | None = None,
+    features: Path | None = None,
+) -> None:
+    """Write the task folder that any model can read, and the truth elsewhere.
+
+    Parameters
+    ----------
+    scenario
+        A name that `wildcell scenarios` lists, or a TOML file.
+    data
+        A name that `wildcell datasets` lists, or a curated file.
+    out
+        The task folder.
+    truth
+        The judge's file; OUT-truth.h5ad beside the task folder if not given. No model should
+        see it.
+    seed
+        Seed of the split and of the halving of controls.
+    arm
+        Arm of the scenario.
+    fold
+        Which fold, from 0, where the arm has several.
+    genes
+        `all`, or `hvg:N`.
+    features
+        Parquet file of features, one row a component, indexed by its name.
+    """
+    from wildcell.errors import OptionError
+    from wildcell.run import make_plan
+    from wildcell.scenarios.features import read_features
+    from wildcell.scenarios.folder import write_question
+    from wildcell.scenarios.pose import pose
+    from wildcell.scenarios.split import make_splits
+
+    chosen = None if features is None else read_features(features)
+    plan = make_plan(scenario, models=[], data=data, arm=arm, genes=genes, features=chosen)
+    splits = make_splits(plan.scenario, plan.dataset, seed=seed, arm=arm)
+    if not 0 <= fold < len(splits):
+        raise OptionError(f"There are {len(splits)} folds, 0 to {len(splits) - 1}; got {fold}.")
+    question = pose(plan.dataset, splits[fold], plan.scenario, features=plan.features)
+    place = truth or out.with_name(f"{out.name}-truth.h5ad")
+    write_question(question, splits[fold], task_folder=out, truth=place)
+    print(f"Task: {out} ({len(question.task.query.conditions)} conditions asked)")
+    print(f"Truth, for the judge alone: {place}")

@@ -1,0 +1,108 @@
+"""Judgement: score a prediction that was made elsewhere."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from wildcell.names import Expression
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def score(
+    prediction: Path,
+    truth: Path,
+    /,
+    *,
+    out: Path,
+    perturbation_column: str = "perturbation",
+    context_column: str = "context",
+    control: str = "control",
+    expression: Expression | None = None,
+    target_sum: float | None = None,
+    genes: Literal["all", "common"] = "all",
+    conditions: Literal["exact", "asked"] = "exact",
+    train: Path | None = None,
+    model: str = "prediction",
+    runs: Path | None = None,
+    seed: int = 0,
+) -> None:
+    """Score a prediction against a truth, with the replicate and naive baselines beside it.
+
+    The truth is what `wildcell split` wrote, or any file of test cells and controls. Of such a
+    file the controls are halved here: the prediction is measured against one half and the truth
+    against the other, and since a model may have seen both, the result is flagged.
+
+    Parameters
+    ----------
+    prediction
+        An h5ad or zarr file: predicted cells, or one row a condition with its mean log values.
+    truth
+        An h5ad or zarr file.
+    out
+        The table of scores to write, .parquet or .csv.
+    perturbation_column
+        Column of obs that names perturbations, in both files.
+    context_column
+        Column of obs that names contexts; without it all cells are of one context.
+    control
+        The label of unperturbed cells.
+    expression
+        What the prediction's numbers are, where the file does not say; else they are looked at.
+    target_sum
+        The library size that the prediction's log1p values refer to, where it cannot be seen.
+    genes
+        `all` of the truth's genes must be predicted, or only the `common` ones are scored.
+    conditions
+        The prediction must have `exact`ly the truth's conditions; or, with `asked`, missing ones
+        count as abstentions and others are ignored.
+    train
+        Training cells; naive baselines learn from them and are scored beside.
+    model
+        What the prediction is called in the results.
+    runs
+        Folder of all runs, to keep the scores in as a run of `model`.
+    seed
+        Seed of the halving of controls.
+    """
+    from wildcell.outside import Reading, judge_files
+    from wildcell.scenarios.outside import Labels
+    from wildcell.store.atomic import write_table
+
+    reading = Reading(
+        labels=Labels(perturbation_column, context_column, control),
+        expression=expression,
+        target_sum=target_sum,
+        is_on_common_genes=genes == "common",
+        must_match=conditions == "exact",
+        seed=seed,
+    )
+    judgement = judge_files(prediction, truth, train=train, model=model, reading=reading)
+    for sentence in judgement.notes:
+        print(sentence)
+    write_table(out, judgement.scores)
+    if runs is not None:
+        print(f"Kept in {judgement.keep(runs)}")
+    _print_means(judgement.ranks)
+    print(judgement.sentence)
+
+
+def _print_means(ranks: "pd.DataFrame") -> None:
+    from rich.table import Table
+
+    from wildcell.cli.progress import printer
+    from wildcell.metrics.metric import METRICS
+
+    models = list(dict.fromkeys(ranks["model"]))
+    table = Table("metric", "best", *models, "scored", box=None, pad_edge=False)
+    for metric, rows in ranks[ranks["category"] == "all"].groupby("metric", sort=False):
+        of_model = rows.set_index("model")
+        first = of_model.iloc[0]
+        means = [_number(of_model["mean"].get(name, float("nan"))) for name in models]
+        counted = f"{first['scored']}/{first['expected']}"
+        table.add_row(str(metric), METRICS.get(str(metric)).best, *means, counted)
+    printer().print(table)
+
+
+def _number(value: float) -> str:
+    return "-" if value != value else f"{value:.3f}"  # noqa: PLR0124  NaN alone differs from itself

@@ -1,0 +1,68 @@
+"""What there is: data sets, scenarios, models, metrics."""
+
+from collections.abc import Iterable
+
+
+def datasets() -> None:
+    """List the data sets that can be named with --data."""
+    from wildcell.datasets.dataset import DATASETS
+
+    _print_table(
+        ("name", "what it is"),
+        [(name, _first_line(DATASETS.get(name))) for name in DATASETS.names()],
+    )
+    print("\nA path to a curated .h5ad or .zarr file does as well; make one with: wildcell curate")
+
+
+def scenarios() -> None:
+    """List the scenarios, their arms and their reference baselines."""
+    from wildcell.scenarios.scenario import load_scenario, scenario_names
+
+    rows = []
+    for name in scenario_names():
+        scenario = load_scenario(name)
+        arms = ", ".join(
+            f"{arm} (default)" if arm == scenario.default_arm else arm for arm in scenario.arms
+        )
+        rows.append((name, scenario.question, arms, scenario.reference))
+    _print_table(("name", "question", "arms", "reference"), rows)
+
+
+def models() -> None:
+    """List the models, what they need and what they cannot answer."""
+    from wildcell.models.model import MODELS, Ability
+
+    rows = []
+    for name in MODELS.names():
+        card = MODELS.get(name)
+        limits = ", ".join(ability for ability in Ability if ability not in card.answers)
+        rows.append((name, card.summary, ", ".join(sorted(card.needs)) or "-", limits or "-"))
+    _print_table(("name", "what it does", "needs", "cannot answer"), rows)
+
+
+def metrics() -> None:
+    """List the metrics: what they look at, which way is good, what an abstention counts as."""
+    from wildcell.metrics.metric import METRICS
+
+    rows = []
+    for name in METRICS.names():
+        card = METRICS.get(name)
+        null = "as no change" if card.null is None else f"{card.null:g}"
+        alias = f" (alias of {card.alias_of})" if card.alias_of else ""
+        rows.append((name, card.family, card.best, null, card.summary + alias))
+    _print_table(("name", "family", "best", "abstention", "what it is"), rows)
+
+
+def _first_line(thing: object) -> str:
+    return (thing.__doc__ or "").strip().partition("\n")[0]
+
+
+def _print_table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
+    from rich.table import Table
+
+    from wildcell.cli.progress import printer
+
+    table = Table(*header, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*row)
+    printer().print(table)

@@ -1,0 +1,73 @@
+"""The command line: one verb, one function, one file or folder left behind."""
+
+import sys
+from typing import TYPE_CHECKING
+
+from wildcell.errors import BenchmarkError
+
+if TYPE_CHECKING:
+    from cyclopts import App
+
+VERBS = {
+    "Look": {
+        "datasets": ("listing:datasets", "List the data sets that have a name."),
+        "scenarios": ("listing:scenarios", "List the questions that can be asked."),
+        "models": ("listing:models", "List the models that can be run."),
+        "metrics": ("listing:metrics", "List what is scored, and how to read it."),
+    },
+    "Data": {
+        "check": ("data:check", "Say everything that is wrong with a data set."),
+        "curate": ("data:curate", "Make a data set of a file of cells."),
+    },
+    "Ask and answer": {
+        "split": ("ask:split", "Write a task folder for any model, and the truth elsewhere."),
+        "predict": ("answer:predict", "Answer a task folder with one model."),
+        "run": ("answer:run", "Run models through a scenario."),
+    },
+    "Judge and conclude": {
+        "score": ("judge:score", "Score a prediction that was made elsewhere."),
+        "rank": ("conclude:rank", "Rank the models of a folder of runs."),
+        "report": ("conclude:report", "Write the report of a folder of runs."),
+        "demo": ("demo:demo", "Do all of it on the embedded data set."),
+    },
+    "Extend": {"new": ("new:new", "Write a template of a model, metric, scenario or data set.")},
+}
+
+
+def build_app(*, is_overview: bool) -> "App":
+    """Return the parser; commands are imported when they are called.
+
+    Parameters
+    ----------
+    is_overview
+        Whether all commands are to be listed: by the summaries here, so that none is imported.
+        Otherwise a command's help is its docstring.
+    """
+    from cyclopts import App, Group
+
+    app = App(
+        name="wildcell",
+        help="Run models of perturbation response through honest scenarios, and judge them.",
+        help_format="markdown",
+        version_flags=["--version"],
+        help_flags=["--help", "-h"],
+    )
+    for order, (group, verbs) in enumerate(VERBS.items()):
+        shelf = Group(group, sort_key=order)
+        for verb, (place, summary) in verbs.items():
+            shown = summary if is_overview else None
+            app.command(f"wildcell.cli.{place}", name=verb, group=shelf, help=shown)
+    return app
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run one command; what wildcell refuses is printed in a sentence, without a traceback."""
+    given = sys.argv[1:] if arguments is None else arguments
+    try:
+        build_app(is_overview=given[:1] in ([], ["--help"], ["-h"]))(given)
+    except BenchmarkError as error:
+        print(f"wildcell: {error}", file=sys.stderr)
+        raise SystemExit(1) from error
+    except KeyboardInterrupt:
+        print("wildcell: stopped; finished runs are kept.", file=sys.stderr)
+        raise SystemExit(130) from None

@@ -1,0 +1,30 @@
+"""Templates for what one may add: a model, a metric, a scenario, a data set."""
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Literal
+
+SUFFIXES = {"model": ".py", "metric": ".py", "scenario": ".toml", "dataset": ".py"}
+
+
+def new(kind: Literal["model", "metric", "scenario", "dataset"], out: Path, /) -> None:
+    """Write a working template to start from.
+
+    Parameters
+    ----------
+    kind
+        What to add.
+    out
+        The file to write; it must not exist. A scenario is a .toml file, the others are .py.
+    """
+    from wildcell.errors import OptionError, StoreError
+    from wildcell.store.atomic import write_text
+
+    suffix = SUFFIXES[kind]
+    if out.suffix != suffix:
+        raise OptionError(f"A {kind} is a {suffix} file; got {out}.")
+    if out.exists():
+        raise StoreError(f"{out} exists; name another file.")
+    template = files("wildcell.cli").joinpath("templates", f"{kind}{suffix}.txt")
+    write_text(out, template.read_text(encoding="utf-8").replace("NAME", out.stem))
+    print(f"Wrote {out}; its first lines say how to use it.")

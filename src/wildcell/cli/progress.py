@@ -1,0 +1,45 @@
+"""What is shown on a terminal, and how elsewhere."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+WIDTH_OF_A_FILE = 140
+
+
+def printer() -> "Console":
+    """Return a console as wide as the terminal, or wide enough for tables in a file."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else WIDTH_OF_A_FILE)
+
+
+@contextmanager
+def counting(what: str) -> Iterator[Callable[[int, int, str], object]]:
+    """Show a bar that moves on when it is told how many are done, of how many, and what is next."""
+    if not sys.stderr.isatty():
+        yield _show_nothing
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn(what),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}"),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        bar = progress.add_task("", total=None)
+        yield lambda done, total, name: progress.update(
+            bar, completed=done, total=total, description=name
+        )
+
+
+def _show_nothing(done: int, total: int, name: str) -> None:
+    """Keep silent where nobody watches."""

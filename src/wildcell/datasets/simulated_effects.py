@@ -1,0 +1,143 @@
+"""What the perturbations of a simulated screen do: log fold changes, before any cell is drawn."""
+
+from collections.abc import Mapping
+from math import comb
+from typing import NamedTuple
+
+import numpy as np
+
+from wildcell.arrays import Booleans, Codes, Floats
+from wildcell.datasets.dataset import Component, perturbation_key
+from wildcell.datasets.simulation import Simulation
+from wildcell.names import Modality
+
+STREAMS = [
+    "plan",
+    "features",
+    "shuffle",
+    "baselines",
+    "loadings",
+    "shared",
+    "private",
+    "clusters",
+    "interactions",
+    "epistasis",
+    "batches",
+    "depth",
+    "counts",
+]
+"""What has a random stream of its own, so that changing one thing leaves the others as they are."""
+
+Streams = Mapping[str, np.random.Generator]
+
+
+class Plan(NamedTuple):
+    """Who is who in a simulated screen.
+
+    Attributes
+    ----------
+    genes, contexts
+        Their names.
+    targets
+        The gene that each single perturbation targets, shape (n_perturbations,).
+    is_null
+        Which single perturbations do nothing, shape (n_perturbations,).
+    features
+        Shape (n_perturbations, n_features).
+    pairs
+        The two single perturbations of each combination, shape (n_combinations, 2).
+    """
+
+    genes: list[str]
+    contexts: list[str]
+    targets: Codes
+    is_null: Booleans
+    features: Floats
+    pairs: Codes
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the single perturbations, which are those of their targets."""
+        return [self.genes[target] for target in self.targets]
+
+    @property
+    def perturbations(self) -> dict[str, list[Component]]:
+        """The components of each perturbation by its key, singles first."""
+        singles = [[Component(name)] for name in self.names]
+        both = [singles[first] + singles[second] for first, second in self.pairs]
+        return {perturbation_key(components): components for components in singles + both}
+
+
+def make_streams(seed: int) -> Streams:
+    """Return an independent random generator for each name of `STREAMS`."""
+    return dict(zip(STREAMS, np.random.default_rng(seed).spawn(len(STREAMS)), strict=True))
+
+
+def make_plan(simulation: Simulation, streams: Streams) -> Plan:
+    """Draw what is targeted, what is combined, what does nothing, and the features."""
+    rng, n = streams["plan"], simulation.n_perturbations
+    targets = np.sort(rng.choice(simulation.n_genes, n, replace=False))
+    is_null = rng.permutation(n) < round(simulation.null_share * n)
+    pairs = rng.choice(comb(n, 2), simulation.n_pairs, replace=False)
+    width = max(4, len(str(simulation.n_genes)))
+    return Plan(
+        genes=[f"G{gene:0{width}d}" for gene in range(1, simulation.n_genes + 1)],
+        contexts=[f"context-{context}" for context in range(1, simulation.n_contexts + 1)],
+        targets=targets,
+        is_null=is_null,
+        features=streams["features"].normal(size=(n, simulation.n_features)),
+        pairs=np.column_stack(np.triu_indices(n, 1))[pairs],
+    )
+
+
+def cluster_of_context(simulation: Simulation) -> Codes:
+    """Return the cluster of each context, shape (n_contexts,)."""
+    return np.arange(simulation.n_contexts) % simulation.n_context_clusters
+
+
+def single_effects(simulation: Simulation, plan: Plan, streams: Streams) -> Floats:
+    """Draw the log fold changes of singles, shape (n_contexts, n_perturbations, n_genes)."""
+    n = simulation.n_perturbations
+    shared = _sparse_effects(simulation, streams["shared"])
+    clusters = _sparse_effects(simulation, streams["clusters"], simulation.n_context_clusters, n)
+    contexts = _sparse_effects(simulation, streams["interactions"], simulation.n_contexts, n)
+    effects = (
+        simulation.shared_strength * shared
+        + simulation.specific_strength * _specific_effects(simulation, plan, streams)
+        + simulation.cluster_interaction_strength * clusters[cluster_of_context(simulation)]
+        + simulation.interaction_strength * contexts
+    )
+    effects[:, np.arange(n), plan.targets] += _direction(simulation) * simulation.target_strength
+    effects[:, plan.is_null] = 0
+    return effects
+
+
+def extra_effects(simulation: Simulation, rng: np.random.Generator) -> Floats:
+    """Draw what combinations do beyond the sum of their parts, shape (n_combinations, n_genes)."""
+    n = simulation.n_pairs
+    is_interacting = rng.permutation(n) < round(simulation.epistasis_share * n)
+    extra = simulation.epistasis_strength * _sparse_effects(simulation, rng, n)
+    extra[~is_interacting] = 0
+    return extra
+
+
+def _specific_effects(simulation: Simulation, plan: Plan, streams: Streams) -> Floats:
+    """Draw the specific responses, one part linear in the features and one private."""
+    loadings = _sparse_effects(simulation, streams["loadings"], simulation.n_features)
+    # Targets belong to the programmes they drive, so what moves a gene tells what it moves.
+    loadings[:, plan.targets] = _direction(simulation) * plan.features.T
+    explained = plan.features @ loadings / np.sqrt(simulation.n_features)
+    private = _sparse_effects(simulation, streams["private"], simulation.n_perturbations)
+    informativeness = simulation.feature_informativeness
+    return np.sqrt(informativeness) * explained + np.sqrt(1 - informativeness) * private
+
+
+def _direction(simulation: Simulation) -> int:
+    return 1 if simulation.modality == Modality.CRISPRA else -1
+
+
+def _sparse_effects(simulation: Simulation, rng: np.random.Generator, *shape: int) -> Floats:
+    """Draw effects that touch a share of the genes, their expected root mean square 1."""
+    share = simulation.responding_share
+    size = (*shape, simulation.n_genes)
+    return rng.normal(size=size) * (rng.random(size) < share) / np.sqrt(share)

@@ -1,0 +1,63 @@
+"""From a name, or a file of one's own, to a model's card."""
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+from wildcell.errors import OptionError, UnknownNameError
+from wildcell.models.model import EVERYTHING, MODELS, ModelCard
+from wildcell.registry import did_you_mean
+from wildcell.store.fingerprint import file_sha256
+
+
+def find_model(name: str) -> ModelCard:
+    """Return the card of a registered model, or of a class in a file.
+
+    Parameters
+    ----------
+    name
+        A registered name, or `path/to/file.py:Class`. A class without a card of its own, made
+        with the decorator `model`, is taken to answer everything and to need no more than cells.
+
+    Raises
+    ------
+    UnknownNameError
+        There is no such model, file or class.
+    OptionError
+        The file cannot be imported, or what it names is no model.
+    """
+    path, _, class_name = name.rpartition(":")
+    if not path.endswith(".py"):
+        return MODELS.get(name)
+    module = _import_file(Path(path))
+    if not hasattr(module, class_name):
+        classes = [key for key, value in vars(module).items() if isinstance(value, type)]
+        raise UnknownNameError(f"{path} has no {class_name!r}. {did_you_mean(class_name, classes)}")
+    make = getattr(module, class_name)
+    for registered in MODELS.names():
+        if MODELS.get(registered).make is make:
+            return MODELS.get(registered)
+    if not all(callable(getattr(make, verb, None)) for verb in ("fit", "predict")):
+        raise OptionError(f"{name} is no model: it needs the methods fit(task) and predict(query).")
+    return ModelCard(class_name, make, frozenset(EVERYTHING))
+
+
+def _import_file(path: Path) -> ModuleType:
+    """Import a file once; its content, not its name, says whether it was imported before."""
+    if not path.is_file():
+        raise UnknownNameError(f"There is no model file {path}.")
+    name = f"wildcell_own_{file_sha256(path)[:16]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    found = importlib.util.spec_from_file_location(name, path)
+    assert found is not None
+    assert found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    sys.modules[name] = module
+    try:
+        found.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise OptionError(f"{path} cannot be imported: {type(error).__name__}: {error}.") from error
+    return module

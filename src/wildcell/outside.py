@@ -1,0 +1,327 @@
+"""Predictions that were made elsewhere: two files in, scores out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+
+from wildcell.datasets.dataset import Dataset
+from wildcell.datasets.read import read_cells
+from wildcell.errors import OptionError
+from wildcell.judge import Judge, find_metrics
+from wildcell.models.find import find_model
+from wildcell.models.model import unanswerable
+from wildcell.names import CEILING, REPLICATE, UNS, Expression, Kind, Status
+from wildcell.results.rank import EVERY_CATEGORY, rank
+from wildcell.results.score import label
+from wildcell.run import answer
+from wildcell.scenarios.answer import check_conditions
+from wildcell.scenarios.folder import is_truth, prediction_from, read_task, truth_from
+from wildcell.scenarios.outside import (
+    QUESTION,
+    Labels,
+    as_dataset,
+    cells_on,
+    labelled,
+    library_size,
+    on_genes,
+    pose_from_files,
+    prediction_kind,
+    stated_or_detected,
+)
+from wildcell.scenarios.prediction import Prediction
+from wildcell.scenarios.task import Task, Truth
+from wildcell.store.fingerprint import fingerprint
+from wildcell.store.provenance import hardware, now, versions
+from wildcell.store.runs import RunKey, claimed, finish, finished_record
+
+BASELINES = ["no-change", "perturbed-mean", "context-transfer", "additive", "matching-mean"]
+"""Baselines that need no more than training cells."""
+
+HEADLINE = "pearson_delta"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the files are to be read.
+
+    Attributes
+    ----------
+    labels
+        Where they say what their cells are.
+    expression, target_sum
+        The prediction's scale, where its file does not say.
+    is_on_common_genes
+        Whether genes that the prediction lacks are left out, rather than an error.
+    must_match
+        Whether the prediction must have just the truth's conditions.
+    seed
+        Of the halving of controls.
+    """
+
+    labels: Labels = field(default_factory=Labels)
+    expression: Expression | None = None
+    target_sum: float | None = None
+    is_on_common_genes: bool = False
+    must_match: bool = True
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class FileCase:
+    """A prediction and the truth it is held to, with a task for baselines where there is one."""
+
+    prediction: Prediction
+    truth: Truth
+    task: Task | None
+    notes: Sequence[str]
+
+
+@dataclass(frozen=True)
+class FileJudgement:
+    """What two files came to.
+
+    Attributes
+    ----------
+    scores
+        The long table: the prediction, the replicate, the ceiling, and baselines if trained.
+    ranks
+        Means and intervals of the same.
+    notes
+        What was read, detected and flagged, in sentences.
+    fingerprints
+        Of what was judged.
+    """
+
+    scores: pd.DataFrame
+    ranks: pd.DataFrame
+    notes: Sequence[str]
+    fingerprints: Mapping[str, str]
+
+    @property
+    def sentence(self) -> str:
+        """The result in one sentence."""
+        return _sentence(self.ranks, str(self.scores["model"].iloc[0]))
+
+    def keep(self, runs: Path) -> Path:
+        """Write the scores as runs, one a model; return the folder of the prediction's own."""
+        folders = [
+            self._keep_model(runs, str(model), scores)
+            for model, scores in self.scores.groupby("model", sort=False)
+        ]
+        return folders[0]
+
+    def _keep_model(self, runs: Path, model: str, scores: pd.DataFrame) -> Path:
+        first = scores.iloc[0]
+        scenario, dataset, arm = (str(first[name]) for name in ("scenario", "dataset", "arm"))
+        key = RunKey(scenario, dataset, arm, model, seed=int(first["seed"]), fold=0)
+        folder, inputs = key.folder(runs), fingerprint(self.fingerprints)
+        with claimed(folder):
+            if finished_record(folder, inputs) is None:
+                finish(folder, self._record(key, inputs), scores, pd.DataFrame())
+        return folder
+
+    def _record(self, key: RunKey, inputs: str) -> dict[str, Any]:
+        return {
+            "status": str(Status.OK),
+            "reason": "",
+            "flags": list(self.notes),
+            "synthetic_cells": False,
+            **{name: getattr(key, name) for name in ("scenario", "dataset", "arm", "model")},
+            "seed": key.seed,
+            "fold": key.fold,
+            "n_folds": 1,
+            "question": QUESTION.question,
+            "reference": QUESTION.reference,
+            "options": {},
+            "sizes": {},
+            "started": now(),
+            "versions": versions(),
+            "hardware": hardware(),
+            "fingerprints": {**self.fingerprints, "inputs": inputs},
+        }
+
+
+def judge_files(
+    prediction: Path,
+    truth: Path,
+    *,
+    train: Path | None = None,
+    model: str = "prediction",
+    reading: Reading | None = None,
+) -> FileJudgement:
+    """Score a prediction file against a truth file.
+
+    Parameters
+    ----------
+    prediction, truth
+        h5ad or zarr files; the truth is a judge's file, or any file of test cells and controls.
+    train
+        Training cells, or the task folder that belongs to a judge's file: naive baselines are
+        scored beside the prediction.
+    model
+        What the prediction is called.
+    reading
+        How the files are to be read.
+
+    Raises
+    ------
+    BenchmarkError
+        A file cannot be read or used, or the two do not fit; nothing is written.
+    """
+    reading = reading or Reading()
+    case = open_case(prediction, truth, train, reading)
+    judge = Judge(case.truth, find_metrics(QUESTION.metrics))
+    tables = {model: judge.score(case.prediction), **_baselines(case.task, judge, reading.seed)}
+    tables[REPLICATE] = judge.replicate(np.random.default_rng(reading.seed))
+    tables[CEILING] = judge.ceilings()
+    scores = pd.concat(
+        [
+            label(
+                table,
+                scenario=QUESTION.name,
+                dataset=truth.stem,
+                arm=QUESTION.default_arm,
+                model=name,
+                seed=reading.seed,
+                fold=0,
+            )
+            for name, table in tables.items()
+        ],
+        ignore_index=True,
+    )
+    reference = QUESTION.reference if case.task is not None else ""
+    return FileJudgement(
+        scores,
+        rank(scores, {QUESTION.name: reference}),
+        case.notes,
+        {"prediction": fingerprint(case.prediction), "truth": fingerprint(case.truth)},
+    )
+
+
+def open_case(prediction: Path, truth: Path, train: Path | None, reading: Reading) -> FileCase:
+    """Read the files, settle their scales, and check that they fit."""
+    answered = labelled(read_cells(prediction), reading.labels, file=str(prediction))
+    expression, note = stated_or_detected(answered, reading.expression, file=str(prediction))
+    kind = prediction_kind(answered)
+    depth = reading.target_sum or _depth_of(answered, expression, kind)
+    notes = [note, f"{prediction}: rows are {'cells' if kind is Kind.CELLS else 'means'}."]
+    held_to, task, more = _open_truth(truth, train, reading, depth, expression)
+    given = replace(prediction_from(answered, expression=expression, kind=kind), target_sum=depth)
+    if reading.is_on_common_genes:
+        held_to = on_genes(held_to, given.genes)
+        notes.append(f"Scored on the {len(held_to.test.genes)} genes in common.")
+        task = None if task is None else _task_on(task, held_to)
+    if reading.must_match:
+        check_conditions(given, held_to.conditions)
+    return FileCase(given, held_to, task, [*notes, *more])
+
+
+def _depth_of(cells: ad.AnnData, expression: Expression, kind: Kind) -> float | None:
+    """Return the library size of log1p values, where the file says so or its cells show it."""
+    if expression is not Expression.LOGNORM:
+        return None
+    if kind is Kind.MEAN:
+        stated = cells.uns.get(UNS, {}).get("target_sum")
+        return None if stated is None else float(stated)
+    return library_size(cells)
+
+
+def _open_truth(
+    path: Path, train: Path | None, reading: Reading, depth: float | None, predicted: Expression
+) -> tuple[Truth, Task | None, list[str]]:
+    """Return the truth, a task for baselines where there is one, and what to say of them."""
+    cells = read_cells(path)
+    if is_truth(cells):
+        return truth_from(cells), None if train is None else _task_of(train), []
+    shown = labelled(cells, reading.labels, file=str(path))
+    expression, note = stated_or_detected(shown, None, file=str(path))
+    screen = as_dataset(shown, expression, _own_depth(shown, expression), path.stem)
+    seen = None if train is None else _training(train, reading, expression)
+    is_free = expression is Expression.COUNTS and predicted is Expression.LOGNORM
+    if is_free and depth is None:
+        raise OptionError(
+            "The library size that the prediction's log1p values refer to cannot be seen; "
+            "say it with --target-sum, such as --target-sum 10000."
+        )
+    question = pose_from_files(
+        screen, seen, seed=reading.seed, target_sum=depth if is_free else None
+    )
+    flag = (
+        f"{path}: its controls were halved here, and the model may have seen both halves; "
+        "its agreement with the truth may be too good."
+    )
+    return question.truth, None if seen is None else question.task, [note, flag]
+
+
+def _own_depth(cells: ad.AnnData, expression: Expression) -> float | None:
+    return library_size(cells) if expression is Expression.LOGNORM else None
+
+
+def _training(path: Path, reading: Reading, expected: Expression) -> Dataset:
+    cells = labelled(read_cells(path), reading.labels, file=str(path))
+    expression, _ = stated_or_detected(cells, None, file=str(path))
+    return as_dataset(cells, expression, _own_depth(cells, expected), path.stem)
+
+
+def _task_of(folder: Path) -> Task:
+    if not folder.is_dir():
+        raise OptionError(
+            f"Beside a judge's file, --train names the task folder that belongs to it; {folder} "
+            "is none."
+        )
+    return read_task(folder)
+
+
+def _task_on(task: Task, truth: Truth) -> Task:
+    """Return a task on the genes of a truth."""
+    controls = cells_on(task.query.controls, truth.test.genes)
+    return Task(
+        cells_on(task.train, truth.test.genes),
+        cells_on(task.val, truth.test.genes),
+        replace(task.query, controls=controls),
+    )
+
+
+def _baselines(task: Task | None, judge: Judge, seed: int) -> dict[str, pd.DataFrame]:
+    """Score the naive baselines that training cells allow."""
+    if task is None:
+        return {}
+    tables = {}
+    for name in BASELINES:
+        card = find_model(name)
+        is_applicable = (unanswerable(card, task) == "").to_numpy()
+        prediction = answer(card, task, is_applicable, seed, {})
+        tables[name] = judge.score(prediction, is_applicable=is_applicable)
+    return tables
+
+
+def _sentence(ranks: pd.DataFrame, model: str) -> str:
+    shown = ranks[(ranks["metric"] == HEADLINE) & (ranks["category"] == EVERY_CATEGORY)]
+    of_model = shown.set_index("model")
+    own = of_model.loc[model]
+    if own["scored"] == 0:
+        return (
+            f"{model} has no {HEADLINE}: of {own['expected']} conditions {own['abstained']} are "
+            f"flat or missing and {own['undefined']} cannot be judged."
+        )
+    beside = [
+        f"{name} {of_model.loc[name, 'mean']:.2f}"
+        for name in [*BASELINES, REPLICATE]
+        if name in of_model.index and np.isfinite(of_model.loc[name, "mean"])
+    ]
+    comparison = f" (beside it: {', '.join(beside)})" if beside else ""
+    return (
+        f"{model} scores a {HEADLINE} of {own['mean']:.2f}{_interval(own)} on {own['scored']} of "
+        f"{own['expected']} conditions{comparison}."
+    )
+
+
+def _interval(row: pd.Series) -> str:
+    if not np.isfinite(row["low"]):
+        return ""
+    return f" (95 % interval {row['low']:.2f} to {row['high']:.2f}, {row['interval']})"

@@ -1,0 +1,63 @@
+"""Controls in two halves, one given and one kept, and whether the kept ones can carry a delta."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wildcell.arrays import Booleans
+from wildcell.datasets.dataset import Dataset
+from wildcell.scenarios.task import Cells
+
+
+def kept_controls(dataset: Dataset, groups: set[str], *, seed: int) -> Booleans:
+    """Mark the half of each group's controls that is kept for judging, shape (n_cells,).
+
+    Halves are stratified by batch and replicate. Seeds come in pairs: 2j + 1 swaps the halves of
+    2j, so that a mean over both carries no noise of the halving.
+    """
+    obs = dataset.cells.obs
+    kept = np.zeros(len(obs), dtype=bool)
+    group_of = obs["control_group"].astype(str).to_numpy()
+    strata = (obs["batch"].astype(str) + "\x1f" + obs["replicate"].astype(str)).to_numpy()
+    rng = np.random.default_rng([seed // 2, len(obs)])
+    for group in sorted(groups):
+        rows = np.flatnonzero(dataset.is_control & (group_of == group))
+        first_half = halve(strata[rows], rng)
+        kept[rows] = ~first_half if seed % 2 else first_half
+    return kept
+
+
+def halve(strata: NDArray[np.object_], rng: np.random.Generator) -> Booleans:
+    """Mark one half of some cells, chosen at random within strata, shape (n_cells,)."""
+    shuffled = rng.permutation(len(strata))
+    order = shuffled[np.argsort(strata[shuffled], kind="stable")]
+    half = np.zeros(len(strata), dtype=bool)
+    half[order[::2]] = True
+    return half
+
+
+def noisy_groups(perturbed: Cells, kept: Cells) -> tuple[str, ...]:
+    """Return the control groups whose kept half is too noisy to measure effects against.
+
+    At the median condition of the group the kept controls' noise N_k exceeds effect and cell
+    noise together. With D the measured delta, S = |D|^2 - N_p - N_k, so that N_k > S + N_p is
+    |D|^2 < 2 N_k.
+
+    Parameters
+    ----------
+    perturbed
+        All perturbed cells of the groups, tested or not: one fold's would make the rule noisy.
+    kept
+        The kept controls.
+    """
+    conditions, measured = perturbed.condition_moments()
+    names, controls = kept.control_moments()
+    group = names.get_indexer(conditions["control_group"])
+    known = group >= 0
+    delta = measured.mean[known] - controls.mean[group[known]]
+    control_noise = controls.squared_error.sum(axis=1)[group[known]]
+    excess = 2 * control_noise - np.einsum("cg,cg->c", delta, delta)
+    return tuple(
+        str(name)
+        for row, name in enumerate(names)
+        if (group == row).any() and np.median(excess[group[known] == row]) > 0
+    )

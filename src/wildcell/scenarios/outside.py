@@ -1,0 +1,304 @@
+"""Questions posed from files that were not split here: a truth, a prediction, training cells."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from wildcell.arrays import Names
+from wildcell.datasets.dataset import COMPONENT_COLUMNS, Dataset
+from wildcell.datasets.values import detect_expression
+from wildcell.errors import DataError, OptionError, PredictionError
+from wildcell.names import CONDITION, CONTROL, UNS, Expression, Kind, Role
+from wildcell.registry import did_you_mean
+from wildcell.scenarios.pose import CELL_COLUMNS, Question, pose
+from wildcell.scenarios.scenario import Scenario
+from wildcell.scenarios.split import Split
+from wildcell.scenarios.task import Cells, Truth
+
+SAME_DEPTH_TOLERANCE = 0.01
+"""Library sizes of log-normalised cells that agree within this share count as one."""
+
+QUESTION = Scenario(
+    name="files",
+    version=1,
+    question="How good is a prediction that was made elsewhere?",
+    splitter="",
+    reference="perturbed-mean",
+    arms={"as-given": {}},
+    default_arm="as-given",
+    genes="all",
+)
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Where a file says what its cells are.
+
+    Attributes
+    ----------
+    perturbation, context
+        Columns of obs; where the file has no column for contexts, all cells are of one.
+    control
+        The label of unperturbed cells.
+    """
+
+    perturbation: str = "perturbation"
+    context: str = "context"
+    control: str = CONTROL
+
+
+def labelled(cells: ad.AnnData, labels: Labels, *, file: str) -> ad.AnnData:
+    """Return cells whose obs has the house's columns, and controls the house's label.
+
+    Raises
+    ------
+    DataError
+        The perturbation column is absent, or a context column that was named is.
+    """
+    for column in (labels.perturbation, labels.context):
+        if column not in cells.obs and column != "context":
+            raise DataError(
+                f"{file} has no obs column {column!r}. {did_you_mean(column, cells.obs.columns)}"
+            )
+    obs = pd.DataFrame(index=pd.Index(cells.obs_names.astype(str)))
+    obs["perturbation"] = cells.obs[labels.perturbation].astype(str).to_numpy()
+    obs.loc[obs["perturbation"] == labels.control, "perturbation"] = CONTROL
+    has_context = labels.context in cells.obs
+    obs["context"] = cells.obs[labels.context].astype(str).to_numpy() if has_context else "all"
+    for column, default in _defaults(obs).items():
+        known = cells.obs[column].astype(str).to_numpy() if column in cells.obs else default
+        obs[column] = known
+    if "total_counts" in cells.obs:
+        obs["total_counts"] = cells.obs["total_counts"].to_numpy(float)
+    return ad.AnnData(
+        X=sparse.csr_matrix(cells.X),
+        obs=obs,
+        var=pd.DataFrame(index=pd.Index(cells.var_names.astype(str))),
+        uns={UNS: dict(cells.uns.get(UNS, {}))},
+    )
+
+
+def _defaults(obs: pd.DataFrame) -> dict[str, Any]:
+    return {
+        "control_group": obs["context"].to_numpy(),
+        "batch": "",
+        "replicate": "",
+        "modality": "",
+    }
+
+
+def stated_or_detected(
+    cells: ad.AnnData, option: Expression | None, *, file: str
+) -> tuple[Expression, str]:
+    """Return what a file's numbers are, and a sentence on how that is known.
+
+    Raises
+    ------
+    OptionError
+        The file and the option disagree, or a statement and the numbers do.
+    DataError
+        Nothing is stated, and the numbers could be several things.
+    """
+    written = cells.uns.get(UNS, {}).get("expression")
+    stated = option if written is None else Expression(str(written))
+    if option is not None and stated is not option:
+        raise OptionError(
+            f"{file} says that it holds {stated}, and --expression says {option}; drop the option "
+            "or mend the file."
+        )
+    seen = detect_expression(cells.X)
+    if stated is None and seen is None:
+        raise DataError(
+            f"{file} does not say what its numbers are, and they could be several things; "
+            "say --expression counts, lognorm or log2."
+        )
+    if stated is None:
+        assert seen is not None
+        return seen, f"{file}: {seen}, by the look of its numbers."
+    if Expression.COUNTS in {stated, seen} and seen not in {None, stated}:
+        raise OptionError(
+            f"{file} is said to hold {stated}, but its numbers look like {seen}; state the scale "
+            "that it is in."
+        )
+    return stated, f"{file}: {stated}, as stated."
+
+
+def library_size(cells: ad.AnnData) -> float | None:
+    """Return the library size that log1p values refer to, where the file says or shows it."""
+    stated = cells.uns.get(UNS, {}).get("target_sum")
+    if stated is not None:
+        return float(stated)
+    linear = sparse.csr_matrix(cells.X, dtype=np.float64, copy=True)
+    np.expm1(linear.data, out=linear.data)
+    sums = np.asarray(linear.sum(axis=1)).ravel()
+    middle = float(np.median(sums)) if len(sums) else 0.0
+    if middle <= 0 or np.abs(sums - middle).max() > SAME_DEPTH_TOLERANCE * middle:
+        return None
+    return middle
+
+
+def prediction_kind(cells: ad.AnnData) -> Kind:
+    """Return what the rows of a prediction are: as it says, or means if no condition has two."""
+    stated = cells.uns.get(UNS, {}).get("kind")
+    if stated is not None:
+        if stated not in set(Kind):
+            raise PredictionError(f"The prediction says it is of kind {stated!r}; cells or mean.")
+        return Kind(str(stated))
+    perturbed = cells.obs.loc[cells.obs["perturbation"] != CONTROL, CONDITION]
+    return Kind.CELLS if perturbed.duplicated().any() else Kind.MEAN
+
+
+def as_dataset(
+    cells: ad.AnnData, expression: Expression, target_sum: float | None, name: str
+) -> Dataset:
+    """Return labelled cells as a screen whose perturbations have the parts that it states."""
+    screen = cells.copy()
+    metadata = dict(screen.uns[UNS])
+    metadata.setdefault("components", _opaque_components(screen.obs["perturbation"]))
+    metadata["expression"] = str(expression)
+    metadata["target_sum"] = target_sum
+    screen.uns[UNS] = metadata
+    if expression is Expression.COUNTS and "total_counts" not in screen.obs:
+        screen.obs["total_counts"] = np.asarray(screen.X.sum(axis=1), dtype=float).ravel()
+    return Dataset(name, screen)
+
+
+def _opaque_components(perturbations: pd.Series) -> pd.DataFrame:
+    keys = sorted(set(perturbations) - {CONTROL})
+    parts = {"perturbation": keys, "component": keys, "dose": np.nan, "unit": "", "time": np.nan}
+    return pd.DataFrame(parts)[COMPONENT_COLUMNS]
+
+
+def pose_from_files(
+    truth: Dataset, train: Dataset | None, *, seed: int, target_sum: float | None
+) -> Question:
+    """Pose the question that a truth file answers, its controls halved here.
+
+    Parameters
+    ----------
+    truth
+        Test cells and controls.
+    train
+        Training cells for naive baselines; controls that the truth has, too, are left out.
+    seed
+        Of the halving.
+    target_sum
+        The library size of the log values that are compared; the median of the given controls
+        and the training cells if None.
+
+    Returns
+    -------
+    Flagged: a model may have seen the half of the controls that is kept here.
+    """
+    _check_truth(truth)
+    screen = truth if train is None else _joined(truth, train)
+    is_test = np.arange(screen.cells.n_obs) < truth.cells.n_obs
+    perturbed = ~screen.is_control
+    roles = np.where(is_test, str(Role.TEST), str(Role.TRAIN))[perturbed].astype(object)
+    split = Split(QUESTION.name, QUESTION.default_arm, seed, 0, 1, _tested(screen, truth), roles)
+    question = pose(screen, split, QUESTION)
+    task, judged = question if target_sum is None else at_library_size(question, target_sum)
+    return Question(task, replace(judged, may_have_seen_kept=True))
+
+
+def at_library_size(question: Question, target_sum: float) -> Question:
+    """Return a question on counts with its log values taken at another library size."""
+
+    def rescaled(cells: Cells) -> Cells:
+        return replace(cells, target_sum=target_sum)
+
+    task, truth = question
+    query = replace(task.query, controls=rescaled(task.query.controls))
+    return Question(
+        replace(task, train=rescaled(task.train), val=rescaled(task.val), query=query),
+        replace(
+            truth,
+            test=rescaled(truth.test),
+            kept=rescaled(truth.kept),
+            given=rescaled(truth.given),
+        ),
+    )
+
+
+def on_genes(truth: Truth, genes: Names) -> Truth:
+    """Return a truth on the genes that it shares with others, in its own order."""
+    shared = truth.test.genes[np.isin(truth.test.genes, genes)]
+    if len(shared) == 0:
+        raise PredictionError("The prediction and the truth have no genes in common.")
+    return replace(
+        truth,
+        test=cells_on(truth.test, shared),
+        kept=cells_on(truth.kept, shared),
+        given=cells_on(truth.given, shared),
+        targets=truth.targets[truth.targets["gene"].isin(shared)].reset_index(drop=True),
+    )
+
+
+def cells_on(cells: Cells, genes: Names) -> Cells:
+    """Return cells on some of their genes, in the order given."""
+    columns = pd.Index(cells.genes).get_indexer(genes)
+    return replace(cells, X=cells.X[:, columns], genes=genes)
+
+
+def _check_truth(truth: Dataset) -> None:
+    """Refuse a truth that nothing can be measured in."""
+    if not truth.is_control.any():
+        found = sorted(set(truth.cells.obs["perturbation"]))[:5]
+        raise DataError(
+            f"{truth.name} has no control cells; perturbations found: {', '.join(found)}. "
+            "Name the label of controls with --control."
+        )
+    if truth.is_control.all():
+        raise DataError(f"{truth.name} has no perturbed cells.")
+    groups = truth.cells.obs.loc[truth.is_control, "control_group"]
+    lacking = sorted(set(truth.conditions["control_group"]) - set(groups))
+    if lacking:
+        raise DataError(
+            f"{truth.name} has no controls in {len(lacking)} of its contexts: "
+            f"{', '.join(lacking[:3])}. Leave these contexts out, or add their controls."
+        )
+
+
+def _joined(truth: Dataset, train: Dataset) -> Dataset:
+    if train.expression is not truth.expression:
+        raise DataError(
+            f"{train.name} holds {train.expression} and {truth.name} {truth.expression}; "
+            "bring them to one scale."
+        )
+    lacking = sorted(set(truth.cells.var_names) - set(train.cells.var_names))
+    if lacking:
+        raise DataError(
+            f"{train.name} lacks {len(lacking)} of the truth's genes, such as {lacking[0]}."
+        )
+    known = set(truth.cells.obs_names[truth.is_control])
+    is_repeated = train.is_control & train.cells.obs_names.isin(known)
+    own = train.cells[~is_repeated, truth.cells.var_names].copy()
+    own.obs["control_group"] = _groups_apart(own.obs)
+    cells = ad.concat([truth.cells, own], index_unique="-", keys=["truth", "train"])
+    parts = pd.concat([truth.components, train.components]).drop_duplicates()
+    cells.uns[UNS] = {**truth.metadata, "components": parts.reset_index(drop=True)}
+    for column in CELL_COLUMNS:
+        cells.obs[column] = cells.obs[column].astype(str)
+    return Dataset(truth.name, cells)
+
+
+def _groups_apart(obs: pd.DataFrame) -> pd.Series:
+    """Name control groups that have controls in training apart from those of the truth."""
+    groups = obs["control_group"].astype(str)
+    own = set(groups[obs["perturbation"] == CONTROL])
+    return groups.where(~groups.isin(own), "train: " + groups)
+
+
+def _tested(screen: Dataset, truth: Dataset) -> pd.DataFrame:
+    """Conditions with the role test where the truth has them."""
+    conditions = screen.conditions.copy()
+    keys = pd.MultiIndex.from_frame(truth.conditions[CONDITION])
+    is_tested = pd.MultiIndex.from_frame(conditions[CONDITION]).isin(keys)
+    conditions["role"] = np.where(is_tested, str(Role.TEST), str(Role.TRAIN))
+    conditions["reason"] = ""
+    conditions["category"] = "as given"
+    return conditions
