@@ -1,5 +1,6 @@
 """The field's words, spelled once: labels, column names, roles and statuses."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 CONTROL = "control"
@@ -115,3 +116,15 @@ SCORE_COLUMNS = [
 ]
 
 COST_COLUMNS = ["wall_s", "cpu_s", "peak_memory_mb", "device_peak_memory_mb", "n_cells", "batch"]
+
+
+def with_options(name: str, options: Mapping[str, object]) -> str:
+    """Return a name that says what was changed, so that results of the two are never mixed.
+
+    Examples
+    --------
+    >>> with_options("ridge", {"alpha": 1.0})
+    'ridge[alpha=1.0]'
+    """
+    words = ",".join(f"{key}={value}" for key, value in sorted(options.items()))
+    return f"{name}[{words}]" if words else name

@@ -17,7 +17,15 @@ from wildcell.errors import OptionError, PredictionError
 from wildcell.judge import Judge, find_metrics
 from wildcell.models.find import find_model
 from wildcell.models.model import ModelCard, unanswerable
-from wildcell.names import CEILING, COST_COLUMNS, REPLICATE, Kind, Role, Status
+from wildcell.names import (
+    CEILING,
+    COST_COLUMNS,
+    REPLICATE,
+    Kind,
+    Role,
+    Status,
+    with_options,
+)
 from wildcell.results.score import label
 from wildcell.scenarios.folder import write_prediction
 from wildcell.scenarios.pose import Question, pose
@@ -50,6 +58,7 @@ def run_scenario(
     models: Sequence[str],
     runs: Path,
     data: str | Path | Dataset | None = None,
+    data_options: Mapping[str, Any] | None = None,
     arm: str | None = None,
     seeds: Sequence[int] | None = None,
     genes: str | None = None,
@@ -73,6 +82,8 @@ def run_scenario(
         Folder of all runs; may hold others.
     data
         A name or a curated file; the scenario's own data set if None.
+    data_options
+        Parameters of a registered data set, such as `n_cells` of `simulated`.
     arm, seeds, genes
         In the place of the scenario's own.
     features
@@ -97,7 +108,14 @@ def run_scenario(
     ['ceiling', 'context-transfer', 'no-change', 'replicate']
     """
     plan = make_plan(
-        scenario, models=models, data=data, arm=arm, genes=genes, features=features, options=options
+        scenario,
+        models=models,
+        data=data,
+        data_options=data_options,
+        arm=arm,
+        genes=genes,
+        features=features,
+        options=options,
     )
     splits = [
         split
@@ -156,6 +174,7 @@ def make_plan(
     *,
     models: Sequence[str],
     data: str | Path | Dataset | None = None,
+    data_options: Mapping[str, Any] | None = None,
     arm: str | None = None,
     genes: str | None = None,
     features: pd.DataFrame | None = None,
@@ -169,7 +188,7 @@ def make_plan(
     find_metrics(words.metrics)
     asked = list(dict.fromkeys([*models, words.reference]))
     options = options or {}
-    cards = {_with_options(name, options.get(name, {})): find_model(name) for name in asked}
+    cards = {with_options(name, options.get(name, {})): find_model(name) for name in asked}
     for name in asked:
         _check_options(name, options.get(name, {}))
     labels = {**changes}
@@ -177,15 +196,19 @@ def make_plan(
         labels["features"] = fingerprint(features)[:8]
     return Plan(
         scenario=replace(words, **changes),
-        name=_with_options(words.name, labels),
-        dataset=data if isinstance(data, Dataset) else load_dataset(data or words.dataset),
+        name=with_options(words.name, labels),
+        dataset=_load(data or words.dataset, data_options or {}),
         arm=arm or words.default_arm,
         cards=cards,
         options={
-            _with_options(name, options.get(name, {})): options.get(name, {}) for name in asked
+            with_options(name, options.get(name, {})): options.get(name, {}) for name in asked
         },
         features=features,
     )
+
+
+def _load(data: str | Path | Dataset, options: Mapping[str, Any]) -> Dataset:
+    return data if isinstance(data, Dataset) else load_dataset(data, **options)
 
 
 def _check_options(name: str, options: Mapping[str, Any]) -> None:
@@ -194,12 +217,6 @@ def _check_options(name: str, options: Mapping[str, Any]) -> None:
         find_model(name).make(seed=0, **options)
     except TypeError as error:
         raise OptionError(f"Model {name!r} does not take these options: {error}.") from error
-
-
-def _with_options(name: str, options: Mapping[str, Any]) -> str:
-    """Return a name that says what was changed, such as `ridge[penalty=1]`."""
-    words = ",".join(f"{key}={value}" for key, value in sorted(options.items()))
-    return f"{name}[{words}]" if words else name
 
 
 @dataclass(frozen=True)
@@ -354,7 +371,7 @@ def _described(fold: Fold, key: RunKey, result: Result) -> dict[str, Any]:
         "synthetic_cells": any(flag.startswith("synthetic_cells") for flag in result.flags),
         "scenario": key.scenario,
         "question": scenario.question,
-        "reference": _with_options(
+        "reference": with_options(
             scenario.reference, fold.plan.options.get(scenario.reference, {})
         ),
         "dataset": key.dataset,

@@ -1,5 +1,6 @@
 """Answers: run a model on a task folder, or models through a scenario."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -46,6 +47,8 @@ def run(
     genes: str | None = None,
     model: Annotated[list[str] | None, Parameter(negative=())] = None,
     seed: Annotated[list[int] | None, Parameter(negative=())] = None,
+    data_option: Annotated[list[str] | None, Parameter(negative=())] = None,
+    model_option: Annotated[list[str] | None, Parameter(negative=())] = None,
     features: Path | None = None,
     runs: Path = Path("runs"),
 ) -> None:
@@ -69,11 +72,18 @@ def run(
         be given several times. All listed models if none is.
     seed
         A seed; may be given several times. The scenario's own if none is.
+    data_option
+        A parameter of a named data set as key=value, such as n_cells=40; may be given several
+        times.
+    model_option
+        An option of a model as model.key=value, such as ridge.alpha=10; may be given several
+        times.
     features
         Parquet file of features, one row a component, indexed by its name.
     runs
         Folder of all runs.
     """
+    from wildcell.cli.options import parse_model_options, parse_options
     from wildcell.cli.progress import counting
     from wildcell.models.model import MODELS
     from wildcell.run import run_scenario
@@ -85,6 +95,8 @@ def run(
             models=model or MODELS.names(),
             runs=runs,
             data=data,
+            data_options=parse_options(data_option or []),
+            options=parse_model_options(model_option or []),
             arm=arm,
             seeds=seed,
             genes=genes,
@@ -93,11 +105,9 @@ def run(
         )
     n_new = sum(outcome.is_new for outcome in outcomes)
     print(f"{n_new} runs finished now, {len(outcomes) - n_new} were finished before, in {runs}.")
-    for outcome in outcomes:
-        if outcome.record["status"] != "ok":
-            record = outcome.record
-            print(
-                f"{record['status']}: {record['model']}, seed {record['seed']}, "
-                f"fold {record['fold']}: {record['reason']}"
-            )
+    ends = [outcome.record for outcome in outcomes if outcome.record["status"] != "ok"]
+    for (status, name, reason), n in Counter(
+        (end["status"], end["model"], end["reason"]) for end in ends
+    ).items():
+        print(f"{status}: {name} in {n} runs: {reason}")
     print(f"See them with: wildcell rank {runs} and wildcell report {runs}")

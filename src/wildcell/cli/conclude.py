@@ -55,7 +55,7 @@ def _print_question(title: str, metric: str, table: "object") -> None:
 
     assert isinstance(table, pd.DataFrame)
     console = printer()
-    console.print(f"\n[bold]{title}[/bold], {metric}", highlight=False)
+    console.print(f"\n{title}, {metric}", style="bold")
     shown = Table(
         "rank",
         "model",

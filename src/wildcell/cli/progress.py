@@ -15,7 +15,8 @@ def printer() -> "Console":
     """Return a console as wide as the terminal, or wide enough for tables in a file."""
     from rich.console import Console
 
-    return Console(width=None if sys.stdout.isatty() else WIDTH_OF_A_FILE)
+    width = None if sys.stdout.isatty() else WIDTH_OF_A_FILE
+    return Console(width=width, markup=False, highlight=False)
 
 
 @contextmanager

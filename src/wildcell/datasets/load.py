@@ -1,12 +1,14 @@
 """From a name or a path to a curated screen."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from wildcell.datasets.check import check_cells
 from wildcell.datasets.dataset import DATASETS, Dataset
 from wildcell.datasets.read import read_cells
-from wildcell.errors import DataError, UnknownNameError
+from wildcell.errors import DataError, OptionError, UnknownNameError
+from wildcell.names import with_options
 from wildcell.registry import did_you_mean
 
 
@@ -27,16 +29,22 @@ def load_dataset(name_or_path: str | Path, **options: Any) -> Dataset:
 
     Examples
     --------
-    >>> load_dataset("simulated", n_perturbations=4, n_contexts=1, n_combinations=0).conditions.shape[0]
+    >>> screen = load_dataset("simulated", n_perturbations=4, n_combinations=0, n_contexts=1)
+    >>> len(screen.conditions)
     4
     """
     path = Path(name_or_path)
     if not _looks_like_path(str(name_or_path)):
         if str(name_or_path) in DATASETS:
-            return DATASETS.get(str(name_or_path))(**options)
+            screen = DATASETS.get(str(name_or_path))(**options)
+            return replace(screen, name=with_options(screen.name, options))
         hint = did_you_mean(str(name_or_path), DATASETS.names())
         raise UnknownNameError(
             f"{str(name_or_path)!r} is neither a data set nor a file that exists. {hint}"
+        )
+    if options:
+        raise OptionError(
+            f"{path} is a file and has no parameters; drop {', '.join(sorted(options))}."
         )
     cells = read_cells(path)
     problems = check_cells(cells)

@@ -13,7 +13,7 @@ N_PERTURBATIONS = 8
 N_GENES = 150
 """Three times the top genes, so that to find these is not to name all."""
 
-N_CELLS = 24
+N_CELLS = 16
 EFFECT = 0.5
 """Standard deviation over genes of the planted deltas, in log units."""
 

@@ -41,7 +41,7 @@ def obey(law: Law[Thing], thing: Thing, *, called: str) -> None:
     try:
         found = law(thing)
     except Exception as error:
-        error.add_note(f"While checking of {called}: {sentence(law)}")
+        error.add_note(f"While the {called} was held to the law: {sentence(law)}")
         raise
     if found:
         raise LawBrokenError(f"The {called} breaks a law: {sentence(law)} Found: {found}")

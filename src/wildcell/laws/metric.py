@@ -136,7 +136,7 @@ def _noisy_scores(metric: Metric, seed: int) -> Floats:
 
 
 def flat_prediction_is_never_rewarded(metric: Metric) -> str:
-    """A flat prediction is undefined, or no better than the truth; so is what it counts as."""
+    """A flat prediction is undefined, and counts as something worse than the truth."""
     truth = _true()
     best = goodness(metric, truth, truth)
     sign = 1 if metric.best == "high" else -1
@@ -146,7 +146,7 @@ def flat_prediction_is_never_rewarded(metric: Metric) -> str:
         if Need.DELTA in metric.needs and not (scores["status"] == Status.FLAT).all():
             return f"{name} has the status {sorted(set(scores['status']))}, not flat."
         counted = scores["value"].where(~scores["status"].isin(ABSTENTIONS), scores["null"])
-        if not np.isfinite(counted).all() or (sign * counted.to_numpy() > best + SLACK).any():
+        if not np.isfinite(counted).all() or (sign * counted.to_numpy() > best - SLACK).any():
             return (
                 f"{name} counts as {counted.to_numpy().round(4)}, the truth scores "
                 f"{_shown(metric, best)}."
@@ -191,7 +191,7 @@ def direct_targets_do_not_count(metric: Metric) -> str:
     if Need.DELTA not in metric.needs:
         return ""
     truth, answer = _truth(), random_answer(_truth(), np.random.default_rng(4))
-    is_target = _true().targets
+    is_target = ~_true().kept_genes
     changed = answer.with_delta(np.where(is_target, answer.delta + 5.0, answer.delta))
     scores = [goodness(metric, response_of(truth), response_of(one)) for one in (answer, changed)]
     if not _equal(*scores):
@@ -213,7 +213,7 @@ def little_evidence_is_no_crash(metric: Metric) -> str:
     for measured in (truth, bare(truth)):
         for given in (answer, bare(answer)):
             score_case(_case(measured, given), [metric])
-    silent = reduce(without, all_rows, answer)
+    silent = reduce(without, range(N_PERTURBATIONS), answer)
     for nothing in (silent, bare(silent)):
         scores = score_case(_case(truth, nothing), [metric])
         if np.isfinite(scores["value"]).any():
@@ -302,7 +302,11 @@ def _content(response: Response) -> dict[str, object]:
 
 
 def _shuffled(n: int) -> Codes:
-    return np.random.default_rng(7).permutation(n)
+    """Return an order in which nothing stays in its place."""
+    cycle = np.random.default_rng(7).permutation(n)
+    order = np.empty(n, dtype=np.intp)
+    order[cycle] = np.roll(cycle, 1)
+    return order
 
 
 def _equal(first: Floats, second: Floats) -> bool:

@@ -22,7 +22,7 @@ class _DrawnModel(DeltaModel):
     def generators(self, query: Query) -> list[np.random.Generator]:
         """Return a generator for each condition, the same whatever else is asked."""
         conditions = query.conditions
-        names = conditions["context"].astype(str) + "\0" + conditions["perturbation"].astype(str)
+        names = conditions["context"].astype(str) + "\x1f" + conditions["perturbation"].astype(str)
         return [np.random.default_rng([self.seed, crc32(name.encode())]) for name in names]
 
 
@@ -41,7 +41,13 @@ class Random(_DrawnModel):
     """Answers with Gaussian noise, each gene as large as its training deltas."""
 
     def deltas(self, query: Query) -> Floats:
-        """Return noise with the root mean square of each gene's training deltas."""
+        """Return noise with the root mean square of each gene's training deltas.
+
+        It is cut at plus and minus the control's own mean: were it cut below alone, where
+        expression ends, genes that are low in controls would rise on average, as they do in
+        truth.
+        """
         size = np.sqrt((self.effects.delta**2).mean(axis=0))
         drawn = [rng.normal(0.0, size) for rng in self.generators(query)]
-        return np.array(drawn).reshape(-1, len(size))
+        noise = np.array(drawn).reshape(-1, len(size))
+        return np.clip(noise, -np.abs(query.control_mean), np.abs(query.control_mean))

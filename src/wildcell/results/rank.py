@@ -132,7 +132,7 @@ def sample_of(scores: pd.DataFrame, keys: pd.MultiIndex) -> Sample:
     columns = ["value", "numerator", "denominator"]
     mean = filled.groupby(CONDITION)[columns].mean().reindex(keys)
     return Sample(
-        keys.get_level_values("context").to_numpy(dtype=object),
+        *(keys.get_level_values(name).to_numpy(dtype=object) for name in CONDITION),
         *(mean[column].to_numpy(dtype=float) for column in columns),
     )
 

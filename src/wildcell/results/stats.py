@@ -2,8 +2,8 @@
 
 Seeds are averaged first, within a condition. Conditions are then averaged within their context,
 and contexts with equal weight. From five contexts on the interval is Student's t on the context
-means and speaks of new contexts; below that it is taken over the conditions, holds for the
-contexts at hand alone, and says so.
+means and speaks of new contexts; below that it is taken over the perturbations, each with all its
+conditions, holds for the contexts at hand alone, and says so.
 """
 
 from dataclasses import dataclass, replace
@@ -46,8 +46,8 @@ class Sample:
 
     Attributes
     ----------
-    context
-        Context of each condition, shape (n_conditions,).
+    context, perturbation
+        Of each condition, shape (n_conditions,).
     value
         Scores with abstentions at their null value; NaN where the condition does not count.
     numerator, denominator
@@ -55,6 +55,7 @@ class Sample:
     """
 
     context: NDArray[np.object_]
+    perturbation: NDArray[np.object_]
     value: Floats
     numerator: Floats
     denominator: Floats
@@ -82,58 +83,57 @@ def estimate(sample: Sample) -> Estimate:
     >>> scores = np.array([0.5, 0.7, 0.6, 0.8, 0.4])
     >>> unknown = np.full(5, np.nan)
     >>> contexts = np.array(list("abcde"), dtype=object)
-    >>> found = estimate(Sample(contexts, scores, unknown, unknown))
+    >>> drug = np.full(5, "drug", dtype=object)
+    >>> found = estimate(Sample(contexts, drug, scores, unknown, unknown))
     >>> round(found.mean, 3), found.level
     (0.6, 'new contexts')
     """
     known = sample.is_known
     if not known.any():
         return UNKNOWN
-    context = sample.context[known]
+    shown = _shown(sample, known)
     if sample.is_ratio:
-        return _ratio_of_sums(context, sample.numerator[known], sample.denominator[known])
-    return _mean_of_contexts(context, sample.value[known])
+        return _ratio_of_sums(shown)
+    return _mean_of_contexts(shown)
 
 
-def _mean_of_contexts(context: NDArray[np.object_], value: Floats) -> Estimate:
-    codes = pd.factorize(context)[0]
+def _mean_of_contexts(sample: Sample) -> Estimate:
+    codes = pd.factorize(sample.context)[0]
     n_of = np.bincount(codes)
-    mean_of = np.bincount(codes, value) / n_of
+    mean_of = np.bincount(codes, sample.value) / n_of
     mean = float(mean_of.mean())
     if len(n_of) >= CONTEXTS_TO_GENERALISE:
-        error = float(mean_of.std(ddof=1) / np.sqrt(len(n_of)))
-        return _interval(mean, error, len(n_of) - 1, NEW_CONTEXTS)
-    squares = np.bincount(codes, (value - mean_of[codes]) ** 2)
-    if (n_of < 2).any():
-        return Estimate(mean, np.nan, np.nan, np.nan, NO_INTERVAL)
-    variance_of_mean = squares / (n_of - 1) / n_of
-    error = float(np.sqrt(variance_of_mean.sum()) / len(n_of))
-    return _interval(mean, error, int((n_of - 1).sum()), THESE_CONTEXTS)
+        return _interval(mean, (mean_of - mean) / len(n_of), NEW_CONTEXTS)
+    influence = (sample.value - mean_of[codes]) / n_of[codes] / len(n_of)
+    return _interval(mean, _summed(influence, sample.perturbation), THESE_CONTEXTS)
 
 
-def _ratio_of_sums(
-    context: NDArray[np.object_], numerator: Floats, denominator: Floats
-) -> Estimate:
-    total = float(denominator.sum())
+def _ratio_of_sums(sample: Sample) -> Estimate:
+    total = float(sample.denominator.sum())
     if total <= 0:
         return UNKNOWN
-    ratio = float(numerator.sum()) / total
-    residual = (numerator - ratio * denominator) / total
-    codes = pd.factorize(context)[0]
-    n_contexts = int(codes.max()) + 1
-    if n_contexts >= CONTEXTS_TO_GENERALISE:
-        blocks, level = np.bincount(codes, residual).astype(np.float64), NEW_CONTEXTS
-    else:
-        blocks, level = residual, THESE_CONTEXTS
-    if len(blocks) < 2:
-        return Estimate(ratio, np.nan, np.nan, np.nan, NO_INTERVAL)
-    n = len(blocks)
-    error = float(np.sqrt(n / (n - 1) * (blocks**2).sum()))
-    return _interval(ratio, error, n - 1, level)
+    ratio = float(sample.numerator.sum()) / total
+    influence = (sample.numerator - ratio * sample.denominator) / total
+    if len(set(sample.context)) >= CONTEXTS_TO_GENERALISE:
+        return _interval(ratio, _summed(influence, sample.context), NEW_CONTEXTS)
+    return _interval(ratio, _summed(influence, sample.perturbation), THESE_CONTEXTS)
 
 
-def _interval(mean: float, error: float, degrees: int, level: str) -> Estimate:
-    reach = float(stats.t.ppf(0.5 + CONFIDENCE / 2, degrees)) * error
+def _summed(influence: Floats, blocks: NDArray[np.object_]) -> Floats:
+    """Sum what each condition adds to the deviation of the mean, block by block."""
+    return np.bincount(pd.factorize(blocks)[0], influence).astype(np.float64)
+
+
+def _interval(mean: float, influence: Floats, level: str) -> Estimate:
+    """Return a mean with its interval; `influence` adds up to the deviation of independent blocks.
+
+    One block alone has no interval.
+    """
+    n = len(influence)
+    if n < 2:
+        return Estimate(mean, np.nan, np.nan, np.nan, NO_INTERVAL)
+    error = float(np.sqrt(n / (n - 1) * (influence**2).sum()))
+    reach = float(stats.t.ppf(0.5 + CONFIDENCE / 2, n - 1)) * error
     return Estimate(mean, error, mean - reach, mean + reach, level)
 
 
@@ -141,6 +141,7 @@ def difference(first: Sample, second: Sample) -> Sample:
     """Return the paired difference of two samples of the same conditions."""
     return Sample(
         first.context,
+        first.perturbation,
         first.value - second.value,
         first.numerator - second.numerator,
         first.denominator,
@@ -191,6 +192,7 @@ def _with_parts_of(ceiling: Sample, reference: Sample) -> Sample:
 def _minus(gain: Sample, factor: float, headroom: Sample) -> Sample:
     return Sample(
         gain.context,
+        gain.perturbation,
         gain.value - factor * headroom.value,
         gain.numerator - factor * headroom.numerator,
         gain.denominator,
@@ -199,5 +201,9 @@ def _minus(gain: Sample, factor: float, headroom: Sample) -> Sample:
 
 def _shown(sample: Sample, rows: Booleans) -> Sample:
     return Sample(
-        sample.context[rows], sample.value[rows], sample.numerator[rows], sample.denominator[rows]
+        sample.context[rows],
+        sample.perturbation[rows],
+        sample.value[rows],
+        sample.numerator[rows],
+        sample.denominator[rows],
     )

@@ -160,7 +160,6 @@ def _race(ranks: pd.DataFrame, metric: str, category: str) -> _Race:
 
 def _outcome(race: _Race) -> str:
     base = f"the reference baseline {race.reference}"
-    others = count(len(race.rivals), "other model")
     if race.base.empty:
         return f"On {race.dataset} no model can be compared with {base}, which has no score."
     if race.rivals.empty:
@@ -169,12 +168,13 @@ def _outcome(race: _Race) -> str:
         return f"On {race.dataset} it cannot be told whether anything beats {base}."
     base += f" ({number(race.base['mean'].iloc[0])})"
     if race.winners.empty:
-        return f"On {race.dataset}, none of {others} beats {base} at {race.metric}."
+        n = len(race.rivals)
+        return f"On {race.dataset}, no other model ({n} compared) beats {base} at {race.metric}."
     winners = [_gain(row) for _, row in race.winners.iterrows()]
     verb = "beats" if len(winners) == 1 else "beat"
     return (
-        f"On {race.dataset}, {len(winners)} of {others} {verb} {base} at {race.metric}: "
-        f"{listed(winners, at_most=MOST_WINNERS)}."
+        f"On {race.dataset}, {len(winners)} of {count(len(race.rivals), 'other model')} {verb} "
+        f"{base} at {race.metric}: {listed(winners, at_most=MOST_WINNERS)}."
     )
 
 
@@ -194,7 +194,7 @@ def _context_of(ranks: pd.DataFrame, race: _Race) -> Iterator[str]:
         yield f"The intervals speak of new contexts of this kind ({n} in {contexts})."
     elif base["interval"] == THESE_CONTEXTS:
         these = "this context" if base["n_contexts"] == 1 else f"these {contexts}"
-        least = f"for others at least {CONTEXTS_TO_GENERALISE} are needed"
+        least = f"to speak of others takes at least {CONTEXTS_TO_GENERALISE}"
         yield f"The intervals hold for {these} alone ({n}); {least}."
     else:
         yield f"There is no interval: too few conditions ({n} in {contexts})."
@@ -230,7 +230,7 @@ def _other_metrics(ranks: pd.DataFrame) -> Iterator[str]:
     names = ranks["metric"].drop_duplicates()
     scored = [name for name in names if not _race(ranks, name, EVERY_CATEGORY).is_empty]
     if scored:
-        yield f"There are scores at {listed(scored)}, which do not show the effect by itself."
+        yield f"Only these metrics have scores: {listed(scored)}."
 
 
 def _standing(race: _Race) -> Iterator[str]:
@@ -274,12 +274,18 @@ def _worth(race: _Race) -> Iterator[str]:
 
 
 def _by_category(ranks: pd.DataFrame, metric: str) -> Iterator[str]:
-    for category in ranks["category"].drop_duplicates():
-        race = _race(ranks, metric, category)
-        if category != EVERY_CATEGORY and not race.is_empty:
-            winners = listed(list(race.winners["label"])) or "none"
-            n = count(race.answered["n_conditions"].max(), "condition")
-            yield f"Better than {race.reference} on {category} ({n}): {winners}."
+    races = {name: _race(ranks, metric, name) for name in ranks["category"].drop_duplicates()}
+    found = [
+        f"{name} {listed(list(race.winners['label'])) or 'nothing'} (n = {_n_conditions(race)})"
+        for name, race in races.items()
+        if name != EVERY_CATEGORY and not race.base.empty
+    ]
+    if found:
+        yield f"What beats {races[EVERY_CATEGORY].reference} by category: {'; '.join(found)}."
+
+
+def _n_conditions(race: _Race) -> int:
+    return int(race.base["n_conditions"].iloc[0])
 
 
 def _commonest(scores: pd.DataFrame, metric: str) -> str:

@@ -35,27 +35,28 @@ def halve(strata: NDArray[np.object_], rng: np.random.Generator) -> Booleans:
     return half
 
 
-def noisy_groups(perturbed: Cells, kept: Cells) -> tuple[str, ...]:
+def noisy_groups(perturbed: Cells, controls: Cells) -> tuple[str, ...]:
     """Return the control groups whose kept half is too noisy to measure effects against.
 
-    At the median condition of the group the kept controls' noise N_k exceeds effect and cell
-    noise together. With D the measured delta, S = |D|^2 - N_p - N_k, so that N_k > S + N_p is
-    |D|^2 < 2 N_k.
+    At the median condition of the group the noise N_k of the kept half exceeds the effect S and
+    the cells' noise N_p together. Measured against the whole group, of noise N = N_k / 2, the
+    squared delta |D|^2 is S + N_p + N on average, so that N_k > S + N_p is |D|^2 < 3 N. The
+    whole group is looked at so that the answer does not depend on how it is halved.
 
     Parameters
     ----------
     perturbed
-        All perturbed cells of the groups, tested or not: one fold's would make the rule noisy.
-    kept
-        The kept controls.
+        All perturbed cells of the groups, tested or not.
+    controls
+        All controls of the groups.
     """
     conditions, measured = perturbed.condition_moments()
-    names, controls = kept.control_moments()
+    names, whole = controls.control_moments()
     group = names.get_indexer(conditions["control_group"])
     known = group >= 0
-    delta = measured.mean[known] - controls.mean[group[known]]
-    control_noise = controls.squared_error.sum(axis=1)[group[known]]
-    excess = 2 * control_noise - np.einsum("cg,cg->c", delta, delta)
+    delta = measured.mean[known] - whole.mean[group[known]]
+    noise = whole.squared_error.sum(axis=1)[group[known]]
+    excess = 3 * noise - np.einsum("cg,cg->c", delta, delta)
     return tuple(
         str(name)
         for row, name in enumerate(names)

@@ -78,15 +78,17 @@ def pose(
         components=dataset.components.copy(),
         features=None if chosen_features is None else _checked_features(chosen_features),
     )
-    kept = panel.take(is_kept)
-    is_beside_test = ~dataset.is_control & _in_groups(dataset, roles == Role.TEST)
+    is_beside_test = _in_groups(dataset, roles == Role.TEST)
     truth = Truth(
         conditions=asked[TRUTH_COLUMNS].copy(),
         test=panel.take(roles == Role.TEST),
-        kept=kept,
+        kept=panel.take(is_kept),
         given=panel.take(is_given & _in_groups(dataset, roles == Role.TEST)),
         targets=target_genes(asked, dataset.components, panel.gene_names),
-        noisy_groups=noisy_groups(panel.take(is_beside_test), kept),
+        noisy_groups=noisy_groups(
+            panel.take(is_beside_test & ~dataset.is_control),
+            panel.take(is_beside_test & dataset.is_control),
+        ),
     )
     return Question(Task(train, val, query), truth)
 

@@ -1,0 +1,287 @@
+"""The report: one HTML file that says what was asked, answered, and not answered."""
+
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from wildcell.errors import MissingExtraError
+from wildcell.metrics.metric import METRICS
+from wildcell.names import CEILING, Role, Status
+from wildcell.results.charts import as_svg, dot_table
+from wildcell.results.rank import EVERY_CATEGORY, PSEUDO_MODELS, QUESTION
+from wildcell.results.stats import NO_INTERVAL
+from wildcell.results.verdict import headline_metric, verdict
+from wildcell.results.words import (
+    STATUS_WORDS,
+    count,
+    holds_reference,
+    listed,
+    named_once,
+    number,
+    signed,
+    span,
+)
+from wildcell.store.atomic import write_text
+
+try:
+    import jinja2
+except ImportError as error:
+    raise MissingExtraError("The report", "report") from error
+
+TEMPLATE = "report.html.j2"
+
+TABLED_METRICS = ("effect_r2", "pearson_delta", "pearson_delta_rank", "energy_distance")
+"""The metrics with a table of their own: size, shape, identity and spread of the response."""
+
+RUN_WORDS = {
+    Status.OK: "could not answer some conditions",
+    Status.NOT_APPLICABLE: "could not answer any condition",
+    Status.ERROR: "failed",
+}
+SYNTHETIC = "synthetic_cells"
+SHOWN_DIGITS = 12
+
+View = dict[str, Any]
+
+
+def write_report(
+    out: Path, *, scores: pd.DataFrame, ranks: pd.DataFrame, runs: pd.DataFrame
+) -> None:
+    """Write one self-contained HTML file about any number of questions.
+
+    Parameters
+    ----------
+    out
+        The file to write.
+    scores
+        The long table.
+    ranks
+        What `wildcell.results.rank.rank` makes of it.
+    runs
+        Records of the runs, a row a run, as `wildcell.store.runs.read_records` returns them.
+
+    Raises
+    ------
+    MissingExtraError
+        The libraries of the extra `report` are not installed; raised when this is imported.
+    StoreError
+        The file cannot be written.
+    """
+    scores_of, runs_of = (dict(list(table.groupby(QUESTION))) for table in (scores, runs))
+    questions = [
+        {"id": f"question-{order}", **_question(table, scores_of[key], runs_of[key])}
+        for order, (key, table) in enumerate(ranks.groupby(QUESTION, sort=True), start=1)
+    ]
+    text = files("wildcell.results").joinpath(TEMPLATE).read_text(encoding="utf-8")
+    page = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(text)
+    html = page.render(
+        summary=_summary(scores, runs, len(questions)),
+        questions=questions,
+        metrics=[_metric(name) for name in ranks["metric"].drop_duplicates()],
+        versions=_merged(runs["versions"]),
+        hardware=_merged(runs["hardware"]),
+    )
+    write_text(out, html)
+
+
+def _summary(scores: pd.DataFrame, runs: pd.DataFrame, n_questions: int) -> str:
+    n_models = len(set(scores["model"]) - set(PSEUDO_MODELS))
+    days = sorted({str(started)[:10] for started in runs["started"]})
+    when = listed(days, at_most=1) if len(days) == 1 else f"{days[0]} to {days[-1]}"
+    what = ", ".join(
+        [count(n_questions, "question"), count(n_models, "model"), count(len(runs), "run")]
+    )
+    return f"{what}; {when}."
+
+
+def _question(ranks: pd.DataFrame, scores: pd.DataFrame, runs: pd.DataFrame) -> View:
+    first = runs.iloc[0]
+    return {
+        **{name: str(first[name]) for name in [*QUESTION, "question", "reference"]},
+        "verdict": verdict(ranks, scores),
+        "facts": _facts(scores, runs),
+        "sizes": _sizes(runs),
+        "charts": list(_charts(ranks)),
+        "tables": list(_tables(ranks)),
+        "gaps": _gaps(scores),
+        "troubles": [*_troubles(runs), *_flags(runs)],
+        "fingerprints": _fingerprints(runs),
+        "command": _command(runs),
+    }
+
+
+def _facts(scores: pd.DataFrame, runs: pd.DataFrame) -> dict[str, str]:
+    contexts = sorted(set(scores["context"]))
+    seeds = sorted(set(runs["seed"]))
+    rules = listed(sorted(set(runs["genes"])))
+    return {
+        "Contexts tested": f"{len(contexts)}: {listed(contexts)}",
+        "Seeds": f"{len(seeds)}: {listed([str(seed) for seed in seeds])}",
+        "Folds a seed": _extent(runs["n_folds"]),
+        "Genes": f"{_extent(runs['n_genes'])} (chosen by the rule {rules})",
+        "Expression": listed([str(name) for name in sorted(set(runs["expression"]))]),
+        "Cells brought to a depth of": _extent(runs["target_sum"]) or "not applicable",
+    }
+
+
+def _sizes(runs: pd.DataFrame) -> list[tuple[str, str, str]]:
+    """Return what, conditions, cells; as ranges over seeds and folds."""
+    sizes = pd.json_normalize(list(runs.drop_duplicates(["seed", "fold"])["sizes"]))
+    roles = [
+        (str(role), _extent(sizes[f"{role}.conditions"]), _extent(sizes[f"{role}.cells"]))
+        for role in Role
+    ]
+    halves = [
+        (f"controls {half}", "", _extent(sizes[f"controls_{half}"])) for half in ("given", "kept")
+    ]
+    return [*roles, *halves]
+
+
+def _extent(values: pd.Series) -> str:
+    """Return the one value there is, or the least and the greatest."""
+    known = pd.to_numeric(values, errors="coerce").dropna()
+    if known.empty:
+        return ""
+    low, high = f"{known.min():,.0f}", f"{known.max():,.0f}"
+    return low if low == high else f"{low} to {high}"
+
+
+def _charts(ranks: pd.DataFrame) -> Iterator[View]:
+    for category, table in ranks.groupby("category", sort=False):
+        of_models = table[~table["model"].isin(PSEUDO_MODELS)]
+        n = count(int(of_models["n_conditions"].max()), "condition")
+        title = "All conditions" if category == EVERY_CATEGORY else f"Category {category}"
+        yield {"title": f"{title} (at most {n})", "svg": as_svg(dot_table(table))}
+
+
+def _tables(ranks: pd.DataFrame) -> Iterator[View]:
+    rows = named_once(ranks[ranks["category"] == EVERY_CATEGORY])
+    rows["is_reference"] = holds_reference(rows["label"], rows["reference"].iloc[0])
+    rows["is_pseudo"] = rows["model"].isin(PSEUDO_MODELS)
+    for name in dict.fromkeys([headline_metric(ranks), *TABLED_METRICS]):
+        of_metric = rows[rows["metric"] == name].sort_values(["is_pseudo", "rank", "label"])
+        if len(of_metric):
+            yield {"metric": name, "rows": [_row(row) for _, row in of_metric.iterrows()]}
+
+
+def _row(row: pd.Series) -> View:
+    has_mean = np.isfinite(row["mean"])
+    level = row["interval"] if row["interval"] != NO_INTERVAL else "too few conditions"
+    scale = "no headroom" if row["scaled_status"] == Status.NO_HEADROOM else number(row["scaled"])
+    is_compared = np.isfinite(row["difference"]) and not row["is_reference"]
+    return {
+        "label": row["label"],
+        "is_reference": row["is_reference"],
+        "is_pseudo": row["is_pseudo"],
+        "mean": number(row["mean"]),
+        "interval": span(row["low"], row["high"]),
+        "level": level if has_mean else "",
+        "difference": signed(row["difference"]) if is_compared else "",
+        "difference_interval": (
+            span(row["difference_low"], row["difference_high"]) if is_compared else ""
+        ),
+        "scaled": scale if has_mean and not row["is_reference"] else "",
+        "scaled_interval": span(row["scaled_low"], row["scaled_high"]) if is_compared else "",
+        "scored": f"{row['scored']:,} / {row['expected']:,}",
+        "abstained": f"{row['abstained']:,}",
+        "n": f"{row['n_conditions']:,} in {row['n_contexts']:,}",
+    }
+
+
+def _gaps(scores: pd.DataFrame) -> list[tuple[str, str, str, str]]:
+    """Return why, models, metrics and how many of their scores are not numbers."""
+    answers = scores[scores["model"] != CEILING]
+    expected = answers.groupby(["model", "metric"]).size().rename("expected")
+    missing = answers[answers["status"] != Status.OK]
+    counts = missing.groupby(["status", "model", "metric"], sort=False).size().rename("n")
+    table = counts.reset_index().join(expected, on=["model", "metric"])
+    by_model = table.groupby(["status", "model", "n", "expected"], sort=False)["metric"].agg(tuple)
+    alike = ["status", "n", "expected", "metric"]
+    merged = by_model.reset_index().groupby(alike, sort=False)["model"].agg(list).reset_index()
+    return [
+        (
+            STATUS_WORDS[Status(row["status"])],
+            _all_or_listed(row["model"], set(answers["model"]), "models"),
+            _all_or_listed(row["metric"], set(answers["metric"]), "metrics"),
+            f"{row['n']:,} of {row['expected']:,}",
+        )
+        for _, row in merged.sort_values(["status", "n"], ascending=[True, False]).iterrows()
+    ]
+
+
+def _all_or_listed(names: Sequence[str], every: set[str], noun: str) -> str:
+    return f"all {noun}" if set(names) == every else listed(list(names), at_most=len(names))
+
+
+def _troubles(runs: pd.DataFrame) -> Iterator[str]:
+    for (model, status, reason), table in runs.groupby(["model", "status", "reason"]):
+        if status != Status.OK or reason:
+            n = f"{len(table)} of {count((runs['model'] == model).sum(), 'run')}"
+            yield f"{model} {RUN_WORDS[Status(status)]} in {n}: {reason or 'no reason was noted'}."
+
+
+def _flags(runs: pd.DataFrame) -> Iterator[str]:
+    flags = runs[["model", "flags"]].explode("flags").dropna().drop_duplicates()
+    is_synthetic = flags["flags"].str.startswith(SYNTHETIC)
+    for flag, table in flags[~is_synthetic].groupby("flags"):
+        yield f"{flag} ({listed(list(table['model']))})."
+    makers = sorted(set(runs.loc[runs[SYNTHETIC].astype(bool), "model"]))
+    if makers:
+        yield (
+            f"Cells of {listed(makers)} are synthetic: made from the given controls and the "
+            "predicted means, for metrics that compare cells."
+        )
+
+
+def _fingerprints(runs: pd.DataFrame) -> dict[str, str]:
+    table = pd.DataFrame(list(runs["fingerprints"])).fillna("")
+    shown = [name for name in ("dataset", "scenario", "split", "features") if name in table]
+    return {
+        name: listed([text[:SHOWN_DIGITS] for text in table[name].unique() if text])
+        for name in shown
+        if table[name].any()
+    }
+
+
+def _command(runs: pd.DataFrame) -> str:
+    """Return the command that makes these runs; bracketed words of names are options."""
+    first = runs.iloc[0]
+    models = sorted({_bare(name) for name in set(runs["model"]) - set(PSEUDO_MODELS)})
+    options = {
+        "--data": [first["dataset"]],
+        "--arm": [first["arm"]],
+        "--genes": [first["genes"]],
+        "--model": models,
+        "--seed": sorted(set(runs["seed"])),
+    }
+    words = [word for name, values in options.items() for value in values for word in (name, value)]
+    return shlex.join(["wildcell", "run", _bare(first["scenario"]), *map(str, words)])
+
+
+def _bare(name: str) -> str:
+    return re.sub(r"\[.*\]$", "", name)
+
+
+def _metric(name: str) -> View:
+    card = METRICS.get(name)
+    top = "estimated from the noise" if callable(card.ceiling) else card.ceiling
+    return {
+        "name": name,
+        "summary": card.summary,
+        "best": card.best,
+        "perfect": top if isinstance(top, str) else "not known" if top is None else number(top),
+        "empty": "that of the given controls" if card.null is None else number(card.null),
+        "cite": card.cite,
+    }
+
+
+def _merged(records: pd.Series) -> dict[str, str]:
+    """Return what the records say under each key; several values where they differ."""
+    table = pd.DataFrame(list(records))
+    return {name: listed(sorted(set(table[name].dropna().astype(str)))) for name in table}

@@ -1,0 +1,283 @@
+"""Every splitter keeps every law, on random tables of conditions; and its own promises."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import sparse
+
+from wildcell.datasets.dataset import Component, Dataset, perturbation_key
+from wildcell.errors import OptionError, SplitError
+from wildcell.laws.law import LawBrokenError, obey, obey_all
+from wildcell.laws.splitter import SPLITTER_LAWS, SplitCase, split_case
+from wildcell.names import CONDITION, Role
+from wildcell.scenarios.scenario import load_scenario, scenario_names
+from wildcell.scenarios.split import SPLITTERS, Splitter, check_roles, make_splits
+from wildcell.scenarios.splitters import blank_roles
+from wildcell.testing import check_splitter, toy_screen
+
+LAWS = {law.__name__: law for law in SPLITTER_LAWS}
+N_FOLDS = {"unseen-perturbation", "unseen-combination", "unseen-context"}
+shares = st.sampled_from([0.0, 0.1, 0.3, 0.5, 0.9])
+varied = settings(max_examples=120, deadline=None, derandomize=True)
+
+
+@st.composite
+def screens(draw):
+    """Return a random table of conditions, and that of the components."""
+    n_contexts, n_singles = draw(st.integers(1, 6)), draw(st.integers(1, 12))
+    n_pairs, has_doses = draw(st.integers(0, 8)), draw(st.booleans())
+    measured = draw(st.sampled_from([1.0, 0.8, 0.4]))
+    rng = np.random.default_rng(draw(st.integers(0, 10_000)))
+    names = [f"P{number}" for number in range(max(n_singles, 2))]
+    doses = [0.1, 10.0] if has_doses else [None]
+    parts = [[Component(name, dose)] for name in names[:n_singles] for dose in doses]
+    parts += [
+        [Component(name, doses[0]) for name in rng.choice(names, 2, replace=False)]
+        for _ in range(n_pairs)
+    ]
+    of_key = {perturbation_key(both): both for both in parts}
+    rows = [(f"C{context}", key) for context in range(n_contexts) for key in of_key]
+    rows = [row for row in rows if rng.random() < measured] or rows[:1]
+    table = pd.DataFrame(rows, columns=CONDITION).sort_values(CONDITION, ignore_index=True)
+    table = table.assign(control_group=table["context"], modality="crispri", dataset="random")
+    table["n_cells"] = rng.integers(1, 9, len(table))
+    table["n_components"] = [len(of_key[key]) for key in table["perturbation"]]
+    components = [
+        (key, *part) for key in sorted(set(table["perturbation"])) for part in of_key[key]
+    ]
+    columns = ["perturbation", "component", "dose", "unit", "time"]
+    return SimpleNamespace(table=table, components=pd.DataFrame(components, columns=columns))
+
+
+@st.composite
+def cases(draw, names=tuple(SPLITTERS.names())):
+    """Return the application of a splitter with random options to a random screen."""
+    rule, screen = SPLITTERS.get(draw(st.sampled_from(names))), draw(screens())
+    options = {"test_share": draw(shares), "val_share": draw(shares)}
+    if rule.name in N_FOLDS:
+        options["n_folds"] = draw(st.sampled_from([-1, 0, 1, 2, 3, 7]))
+    if rule.name == "unseen-combination":
+        options["unseen_component_share"] = draw(shares)
+    table = screen.table
+    if rule.level == "cell":
+        table = table.loc[table.index.repeat(table["n_cells"]), CONDITION].reset_index(drop=True)
+    return SplitCase(rule, table, screen.components, draw(st.integers(0, 99)), options)
+
+
+def folds_or_none(case):
+    """Return the folds, or None where the splitter says that it cannot."""
+    try:
+        folds = case.folds()
+        for fold in folds:
+            check_roles(fold, case.table, case.rule)
+    except (SplitError, OptionError):
+        return None
+    return folds
+
+
+def parts_of(case):
+    return case.components.groupby("perturbation")["component"].agg(set).to_dict()
+
+
+def in_role(case, fold, *roles):
+    return case.table[fold["role"].isin(roles).to_numpy()]
+
+
+@varied
+@given(cases())
+def test_splitter_keeps_the_laws_or_refuses(case):
+    if folds_or_none(case) is not None:
+        obey_all(SPLITTER_LAWS, case, called=f"splitter {case.rule.name!r}")
+
+
+@pytest.mark.parametrize("name", SPLITTERS.names())
+def test_splitter_splits_most_screens_of_some_size(name):
+    """Refusals must not make the law above an empty one."""
+    for seed in range(5):
+        screen = toy_screen(seed=seed, n_contexts=4)
+        assert folds_or_none(split_case(SPLITTERS.get(name), screen, seed=seed)) is not None
+
+
+@varied
+@given(cases(names=("unseen-context",)))
+def test_unseen_context_trains_on_no_context_it_tests_and_on_every_perturbation_it_asks(case):
+    for fold in folds_or_none(case) or []:
+        train, test = (in_role(case, fold, role) for role in (Role.TRAIN, Role.TEST))
+        val = in_role(case, fold, Role.VAL)
+        assert not set(test["context"]) & (set(train["context"]) | set(val["context"]))
+        assert not set(val["context"]) & set(train["context"])
+        assert set(test["perturbation"]) <= set(train["perturbation"])
+
+
+@varied
+@given(cases(names=("unseen-perturbation",)))
+def test_unseen_perturbation_trains_on_no_component_that_it_tests(case):
+    parts = parts_of(case)
+    for fold in folds_or_none(case) or []:
+        tested = in_role(case, fold, Role.TEST)["perturbation"]
+        held_out = set().union(*(parts[key] for key in tested))
+        for key in in_role(case, fold, Role.TRAIN, Role.VAL)["perturbation"]:
+            assert not parts[key] & held_out
+        validated = in_role(case, fold, Role.VAL)["perturbation"]
+        set_aside = set().union(*(parts[key] for key in validated))
+        for key in in_role(case, fold, Role.TRAIN)["perturbation"]:
+            assert not parts[key] & set_aside
+
+
+@varied
+@given(cases(names=("unseen-perturbation",)))
+def test_unseen_perturbation_tests_singles_alone_each_once_in_all_folds(case):
+    folds = folds_or_none(case) or []
+    tested = [in_role(case, fold, Role.TEST) for fold in folds]
+    assert all((table["n_components"] == 1).all() for table in tested)
+    if len(folds) > 1:
+        together = pd.concat(tested)[CONDITION]
+        assert not together.duplicated().any()
+        assert len(together) == (case.table["n_components"] == 1).sum()
+
+
+@varied
+@given(cases(names=("unseen-combination",)))
+def test_unseen_combination_trains_on_no_combination_that_it_tests(case):
+    parts = parts_of(case)
+    for fold in folds_or_none(case) or []:
+        train = set(in_role(case, fold, Role.TRAIN, Role.VAL)["perturbation"])
+        test = in_role(case, fold, Role.TEST)
+        assert not train & set(test["perturbation"])
+        singles = test.loc[test["n_components"] == 1, "perturbation"]
+        held_out = set().union(*(parts[key] for key in singles))
+        assert not any(parts[key] & held_out for key in train)
+
+
+@varied
+@given(cases(names=("unseen-combination",)))
+def test_category_counts_the_components_that_were_not_trained_on_alone(case):
+    parts = parts_of(case)
+    for fold in folds_or_none(case) or []:
+        trained = in_role(case, fold, Role.TRAIN)
+        alone = [parts[key] for key in trained["perturbation"] if len(parts[key]) == 1]
+        seen = set().union(*alone)
+        for key, category in zip(case.table["perturbation"], fold["category"], strict=True):
+            n_new = len(parts[key] - seen)
+            assert category == ("single" if len(parts[key]) == 1 else f"combo-{n_new}")
+
+
+@varied
+@given(cases(names=("iid",)))
+def test_iid_leaves_every_tested_condition_cells_to_train_on(case):
+    for fold in folds_or_none(case) or []:
+        table = case.table.assign(role=fold["role"])
+        for _, cells in table.groupby(CONDITION):
+            if (cells["role"] == Role.TEST).any():
+                assert (cells["role"] == Role.TRAIN).any()
+
+
+@pytest.mark.parametrize("scenario", scenario_names())
+def test_roles_do_not_depend_on_expression(scenario):
+    screen, words = toy_screen(n_contexts=4), load_scenario(scenario)
+    other = screen.cells.copy()
+    counts = other.X.toarray()[np.random.default_rng(0).permutation(other.n_obs)][:, ::-1]
+    other.X = sparse.csr_matrix(counts)
+    other.obs["total_counts"] = counts.sum(axis=1)
+    for arm in words.arms:
+        first, second = (
+            make_splits(words, data, seed=3, arm=arm) for data in (screen, Dataset("b", other))
+        )
+        for one, two in zip(first, second, strict=True):
+            assert (one.conditions["role"] == two.conditions["role"]).all()
+            assert np.array_equal(one.cell_roles, two.cell_roles)
+
+
+@pytest.mark.parametrize("scenario", scenario_names())
+def test_split_adds_columns_to_the_conditions_and_changes_none(scenario):
+    screen, words = toy_screen(), load_scenario(scenario)
+    before = screen.conditions.copy()
+    for split in make_splits(words, screen, seed=0):
+        pd.testing.assert_frame_equal(split.conditions[list(before.columns)], before)
+    pd.testing.assert_frame_equal(screen.conditions, before)
+
+
+def half(table, components, rng):
+    """Hold out a random half."""
+    roles = blank_roles(table, "any")
+    roles.loc[rng.permutation(table.index)[: len(table) // 2], "role"] = str(Role.TEST)
+    return [roles]
+
+
+def half_of_the_names(table, components, rng):
+    names = sorted(set(table["perturbation"]))
+    roles = blank_roles(table, "any")
+    roles.loc[table["perturbation"].isin(names[::2]), "role"] = str(Role.TEST)
+    return [roles]
+
+
+def by_global_generator(table, components, rng):
+    return half(table, components, np.random.default_rng())
+
+
+def without_the_last(table, components, rng):
+    return [half(table, components, rng)[0].iloc[:-1]]
+
+
+def with_a_role_of_its_own(table, components, rng):
+    return [half(table, components, rng)[0].replace({"role": {"test": "holdout"}})]
+
+
+def nothing_tested(table, components, rng):
+    return [blank_roles(table, "any")]
+
+
+def sorted_in_place(table, components, rng):
+    table.sort_values("perturbation", inplace=True, ignore_index=True)
+    return half_of_the_names(table, components, rng)
+
+
+def unused_without_a_reason(table, components, rng):
+    roles = half_of_the_names(table, components, rng)[0]
+    roles.loc[table["context"] == table["context"].max(), "role"] = str(Role.UNUSED)
+    return [roles]
+
+
+@pytest.mark.parametrize(
+    ("law", "divide"),
+    [
+        ("every_row_has_a_role", without_the_last),
+        ("every_row_has_a_role", with_a_role_of_its_own),
+        ("every_row_has_a_role", lambda *_: []),
+        ("something_is_trained_on_and_tested", nothing_tested),
+        ("same_seed_same_roles", by_global_generator),
+        ("order_of_rows_does_not_matter", half),
+        ("tables_are_left_unchanged", sorted_in_place),
+        ("unused_says_why", unused_without_a_reason),
+    ],
+)
+def test_law_catches_a_splitter_that_breaks_it(law, divide):
+    case = split_case(Splitter("example", divide, "condition"), toy_screen(), seed=0)
+    with pytest.raises(LawBrokenError, match="example"):
+        obey(LAWS[law], case, called="splitter 'example'")
+
+
+def test_splitter_of_a_plug_in_is_checked_unregistered():
+    check_splitter(Splitter("names", half_of_the_names, "condition"))
+    with pytest.raises(LawBrokenError, match=r"The splitter 'half' breaks a law: .* shuffled"):
+        check_splitter(Splitter("half", half, "condition"))
+
+
+def test_options_reach_the_splitter_that_is_checked():
+    check_splitter("unseen-context", n_folds=-1)
+    with pytest.raises(OptionError, match="test_share"):
+        check_splitter("unseen-context", test_share=2.0)
+
+
+def test_cells_of_a_condition_are_alike_to_the_law_of_order():
+    """Which of its cells are held out may change with the order, how many may not."""
+    case = split_case(SPLITTERS.get("iid"), toy_screen(n_cells=5), seed=0)
+    obey(LAWS["order_of_rows_does_not_matter"], case, called="splitter 'iid'")
+    uneven = replace(case, rule=Splitter("uneven", half, "cell"))
+    with pytest.raises(LawBrokenError):
+        obey(LAWS["order_of_rows_does_not_matter"], uneven, called="splitter 'uneven'")
