@@ -20,8 +20,9 @@ from wildcell.scenarios.answer import as_cells, mean_rows, to_truth
 from wildcell.scenarios.controls import halve
 from wildcell.scenarios.prediction import Prediction
 from wildcell.scenarios.scenario import DEFAULT_METRICS
-from wildcell.scenarios.synthesis import synthesise
+from wildcell.scenarios.synthesis import control_sources, synthesise
 from wildcell.scenarios.task import Cells, Truth
+from wildcell.scenarios.thinning import Source
 
 
 def score(
@@ -162,6 +163,14 @@ class Judge:
         return any(Need.CELLS in item.needs for item in self.metrics)
 
     @cached_property
+    def _needs_more_than_means(self) -> bool:
+        return self._needs_cells or any(Need.LFC in item.needs for item in self.metrics)
+
+    @cached_property
+    def _sources(self) -> dict[str, Source]:
+        return control_sources(self.truth.given)
+
+    @cached_property
     def _kept(self) -> Profiles:
         return self._control_profiles(self.truth.kept)
 
@@ -290,7 +299,7 @@ class Judge:
         """Means as predicted; cells and linear means made from the given controls."""
         mean = mean_rows(prediction, self.truth.conditions)
         unknown = np.full(mean.shape, np.nan)
-        if not self.makes_cells:
+        if not (self.makes_cells and self._needs_more_than_means):
             n = np.zeros(self._n, dtype=np.int64)
             return Answer(Profiles(n, mean, unknown, None), None)
         made = synthesise(
@@ -298,6 +307,7 @@ class Judge:
             self.truth.given,
             self.truth.conditions,
             np.random.default_rng(0),
+            sources=self._sources,
             max_cells=self.convention.max_cells,
             library_size=self.convention.lfc_target_sum,
         )

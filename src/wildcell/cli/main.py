@@ -71,3 +71,7 @@ def main(arguments: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         print("wildcell: stopped; finished runs are kept.", file=sys.stderr)
         raise SystemExit(130) from None
+
+
+if __name__ == "__main__":
+    main()

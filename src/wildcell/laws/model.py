@@ -49,7 +49,12 @@ class ModelCase:
         task = self.question.task
         return replace(task, query=task.query.select(self.is_answerable))
 
-    def answer(self, *, seed: int = 0) -> Prediction:
+    @cached_property
+    def prediction(self) -> Prediction:
+        """What the model answers, computed once."""
+        return self.answer(seed=0)
+
+    def answer(self, *, seed: int) -> Prediction:
         """Fit a fresh model and ask it."""
         model = self.card.make(seed=seed, **self.options)
         model.fit(self.task)
@@ -59,7 +64,7 @@ class ModelCase:
 def whole_query_is_answered(case: ModelCase) -> str:
     """Every condition that is asked is answered, in the order of the query."""
     wanted = list(map(tuple, case.task.query.conditions[CONDITION].to_numpy()))
-    prediction = case.answer()
+    prediction = case.prediction
     given = prediction.obs[CONDITION]
     if prediction.kind is Kind.CELLS:
         given = given.drop_duplicates()
@@ -73,7 +78,7 @@ def whole_query_is_answered(case: ModelCase) -> str:
 
 def genes_are_those_of_the_task(case: ModelCase) -> str:
     """The genes of the answer are those of the task, in their order."""
-    prediction, wanted = case.answer(), case.task.query.controls.genes
+    prediction, wanted = case.prediction, case.task.query.controls.genes
     if prediction.X.shape[1] != len(wanted) or list(prediction.genes) != list(wanted):
         return f"{prediction.X.shape[1]} genes, {list(prediction.genes[:3])}, of {len(wanted)}."
     return ""
@@ -81,7 +86,7 @@ def genes_are_those_of_the_task(case: ModelCase) -> str:
 
 def values_are_finite(case: ModelCase) -> str:
     """All values are finite."""
-    X = case.answer().X
+    X = case.prediction.X
     values = X.data if sparse.issparse(X) else np.asarray(X)
     n_bad = int((~np.isfinite(values)).sum())
     return f"{n_bad} values that are NaN or infinite." if n_bad else ""
@@ -89,10 +94,9 @@ def values_are_finite(case: ModelCase) -> str:
 
 def judge_accepts_the_answer(case: ModelCase) -> str:
     """The judge accepts the answer: its conditions, its scale and its genes."""
-    prediction = case.answer()
     try:
-        check_conditions(prediction, case.task.query.conditions)
-        to_truth(prediction, case.question.truth)
+        check_conditions(case.prediction, case.task.query.conditions)
+        to_truth(case.prediction, case.question.truth)
     except PredictionError as error:
         return str(error)
     return ""
@@ -112,7 +116,7 @@ def _content(prediction: Prediction) -> str:
 def task_is_left_unchanged(case: ModelCase) -> str:
     """Neither learning nor answering changes the task."""
     before = _contents(case.task)
-    case.answer()
+    case.answer(seed=0)
     after = _contents(case.task)
     changed = [name for name, found in before.items() if after[name] != found]
     return f"{', '.join(changed)} changed; work on copies." if changed else ""

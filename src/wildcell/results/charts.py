@@ -10,7 +10,7 @@ from wildcell.errors import MissingExtraError
 from wildcell.metrics.metric import METRICS
 from wildcell.results.rank import PSEUDO_MODELS, TIE_TOLERANCE
 from wildcell.results.verdict import headline_metric
-from wildcell.results.words import holds_reference, named_once, number
+from wildcell.results.words import named_once, number
 
 try:
     import altair as alt
@@ -75,14 +75,11 @@ def as_svg(chart: alt.LayerChart) -> str:
 
 def _cells(rows: pd.DataFrame) -> pd.DataFrame:
     """Add what is drawn: the row's name, how good within the column, share scored, words."""
-    has_answer = rows["scored"] + rows["abstained"] > 0
-    mean = rows["mean"].where(has_answer)
-    words = np.select([rows["failed"] > 0, rows["not_applicable"] > 0], ["failed", "n/a"], "-")
     return rows.assign(
         row=_row_names(rows),
-        goodness=_goodness(rows.assign(mean=mean)),
+        goodness=_goodness(rows),
         share=rows["scored"] / rows["expected"],
-        text=mean.map(number).where(mean.notna(), words),
+        text=rows["mean"].map(number) + rows["silence"],
     )
 
 
@@ -99,8 +96,7 @@ def _goodness(rows: pd.DataFrame) -> pd.Series:
 
 
 def _row_names(cells: pd.DataFrame) -> list[str]:
-    is_reference = holds_reference(cells["label"], cells["reference"].iloc[0])
-    names = cells["label"].where(~is_reference, REFERENCE + cells["label"])
+    names = cells["label"].where(~cells["is_reference"], REFERENCE + cells["label"])
     return [
         textwrap.fill(name, LABEL_CHARACTERS, break_on_hyphens=False, break_long_words=False)
         for name in names

@@ -1,9 +1,9 @@
 """The report: one HTML file that says what was asked, answered, and not answered."""
 
-import re
 import shlex
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import pandas as pd
 
 from wildcell.errors import MissingExtraError
 from wildcell.metrics.metric import METRICS
-from wildcell.names import CEILING, Role, Status
+from wildcell.names import CEILING, REPLICATE, Role, Status
 from wildcell.results.charts import as_svg, dot_table
 from wildcell.results.rank import EVERY_CATEGORY, PSEUDO_MODELS, QUESTION
 from wildcell.results.stats import NO_INTERVAL
@@ -20,7 +20,6 @@ from wildcell.results.verdict import headline_metric, verdict
 from wildcell.results.words import (
     STATUS_WORDS,
     count,
-    holds_reference,
     listed,
     named_once,
     number,
@@ -46,6 +45,7 @@ RUN_WORDS = {
 }
 SYNTHETIC = "synthetic_cells"
 SHOWN_DIGITS = 12
+COMPARED = ("difference", "difference_interval", "scaled", "scaled_interval")
 
 View = dict[str, Any]
 
@@ -162,7 +162,6 @@ def _charts(ranks: pd.DataFrame) -> Iterator[View]:
 
 def _tables(ranks: pd.DataFrame) -> Iterator[View]:
     rows = named_once(ranks[ranks["category"] == EVERY_CATEGORY])
-    rows["is_reference"] = holds_reference(rows["label"], rows["reference"].iloc[0])
     rows["is_pseudo"] = rows["model"].isin(PSEUDO_MODELS)
     for name in dict.fromkeys([headline_metric(ranks), *TABLED_METRICS]):
         of_metric = rows[rows["metric"] == name].sort_values(["is_pseudo", "rank", "label"])
@@ -171,26 +170,31 @@ def _tables(ranks: pd.DataFrame) -> Iterator[View]:
 
 
 def _row(row: pd.Series) -> View:
-    has_mean = np.isfinite(row["mean"])
     level = row["interval"] if row["interval"] != NO_INTERVAL else "too few conditions"
-    scale = "no headroom" if row["scaled_status"] == Status.NO_HEADROOM else number(row["scaled"])
-    is_compared = np.isfinite(row["difference"]) and not row["is_reference"]
-    return {
+    shown = {
         "label": row["label"],
         "is_reference": row["is_reference"],
         "is_pseudo": row["is_pseudo"],
-        "mean": number(row["mean"]),
+        "mean": number(row["mean"]) or row["silence"],
         "interval": span(row["low"], row["high"]),
-        "level": level if has_mean else "",
-        "difference": signed(row["difference"]) if is_compared else "",
-        "difference_interval": (
-            span(row["difference_low"], row["difference_high"]) if is_compared else ""
-        ),
-        "scaled": scale if has_mean and not row["is_reference"] else "",
-        "scaled_interval": span(row["scaled_low"], row["scaled_high"]) if is_compared else "",
+        "level": "" if row["silence"] else level,
         "scored": f"{row['scored']:,} / {row['expected']:,}",
         "abstained": f"{row['abstained']:,}",
-        "n": f"{row['n_conditions']:,} in {row['n_contexts']:,}",
+        "n": f"{row['n_conditions']:,} ({row['n_contexts']:,})",
+    }
+    return shown | dict.fromkeys(COMPARED, "") | _comparison(row)
+
+
+def _comparison(row: pd.Series) -> View:
+    """Return what is compared with the reference; nothing for the reference itself."""
+    if row["is_reference"] or not np.isfinite(row["difference"]):
+        return {}
+    has_room = row["scaled_status"] != Status.NO_HEADROOM
+    return {
+        "difference": signed(row["difference"]),
+        "difference_interval": span(row["difference_low"], row["difference_high"]),
+        "scaled": number(row["scaled"]) if has_room else "no headroom",
+        "scaled_interval": span(row["scaled_low"], row["scaled_high"]),
     }
 
 
@@ -204,11 +208,12 @@ def _gaps(scores: pd.DataFrame) -> list[tuple[str, str, str, str]]:
     by_model = table.groupby(["status", "model", "n", "expected"], sort=False)["metric"].agg(tuple)
     alike = ["status", "n", "expected", "metric"]
     merged = by_model.reset_index().groupby(alike, sort=False)["model"].agg(list).reset_index()
+    models, metrics = set(answers["model"]) - {REPLICATE}, set(answers["metric"])
     return [
         (
             STATUS_WORDS[Status(row["status"])],
-            _all_or_listed(row["model"], set(answers["model"]), "models"),
-            _all_or_listed(row["metric"], set(answers["metric"]), "metrics"),
+            _all_or_listed(row["model"], models, "models"),
+            _all_or_listed(row["metric"], metrics, "metrics"),
             f"{row['n']:,} of {row['expected']:,}",
         )
         for _, row in merged.sort_values(["status", "n"], ascending=[True, False]).iterrows()
@@ -216,7 +221,9 @@ def _gaps(scores: pd.DataFrame) -> list[tuple[str, str, str, str]]:
 
 
 def _all_or_listed(names: Sequence[str], every: set[str], noun: str) -> str:
-    return f"all {noun}" if set(names) == every else listed(list(names), at_most=len(names))
+    if every <= set(names):
+        names = [f"all {noun}", *sorted(set(names) - every)]
+    return listed(list(names), at_most=len(names))
 
 
 def _troubles(runs: pd.DataFrame) -> Iterator[str]:
@@ -250,22 +257,35 @@ def _fingerprints(runs: pd.DataFrame) -> dict[str, str]:
 
 
 def _command(runs: pd.DataFrame) -> str:
-    """Return the command that makes these runs; bracketed words of names are options."""
+    """Return the command that makes these runs; files are named as placeholders."""
     first = runs.iloc[0]
-    models = sorted({_bare(name) for name in set(runs["model"]) - set(PSEUDO_MODELS)})
-    options = {
-        "--data": [first["dataset"]],
+    of_models = runs[~runs["model"].isin(PSEUDO_MODELS)].drop_duplicates("model")
+    options = [
+        f"{_bare(name)}.{key}={value}"
+        for name, found in zip(of_models["model"], of_models["options"], strict=True)
+        for key, value in found.items()
+    ]
+    words = {
+        "--data": [_bare(first["dataset"])],
+        "--data-option": _bracketed(first["dataset"]),
         "--arm": [first["arm"]],
         "--genes": [first["genes"]],
-        "--model": models,
-        "--seed": sorted(set(runs["seed"])),
+        "--model": sorted({_bare(name) for name in of_models["model"]}),
+        "--model-option": sorted(options),
+        "--seed": [str(seed) for seed in sorted(set(runs["seed"]))],
+        "--features": ["features.parquet"] if first["fingerprints"].get("features") else [],
     }
-    words = [word for name, values in options.items() for value in values for word in (name, value)]
-    return shlex.join(["wildcell", "run", _bare(first["scenario"]), *map(str, words)])
+    pairs = [(option, value) for option, values in words.items() for value in values]
+    return shlex.join(["wildcell", "run", _bare(first["scenario"]), *chain.from_iterable(pairs)])
 
 
 def _bare(name: str) -> str:
-    return re.sub(r"\[.*\]$", "", name)
+    """Return a name without the options that it bears in brackets."""
+    return name.partition("[")[0]
+
+
+def _bracketed(name: str) -> list[str]:
+    return [text for text in name.partition("[")[2].removesuffix("]").split(",") if text]
 
 
 def _metric(name: str) -> View:

@@ -13,7 +13,6 @@ from wildcell.results.stats import CONTEXTS_TO_GENERALISE, NEW_CONTEXTS, THESE_C
 from wildcell.results.words import (
     STATUS_WORDS,
     count,
-    holds_reference,
     listed,
     named_once,
     number,
@@ -83,23 +82,33 @@ def verdict(ranks: pd.DataFrame, scores: pd.DataFrame) -> Verdict:
     race = _race(ranks, metric, EVERY_CATEGORY)
     replicate_r = _replicate_r(scores)
     lost = replicate_r[replicate_r < LEAST_REPLICATE_R]
+    nothing = f"Nothing can be concluded on {race.dataset}"
     if race.is_empty:
-        sentence = f"Nothing can be concluded on {race.dataset}: {_commonest(scores, metric)}."
-    elif len(lost) and len(lost) == len(replicate_r):
-        sentence = f"Nothing can be concluded on {race.dataset}: {_disagreement(lost)}."
-    else:
-        sentence = " ".join([_outcome(race), *_context_of(ranks, race)])
-    if race.is_empty:
-        return Verdict(sentence, [*_noise(lost), *_other_metrics(ranks)], metric)
+        answers = scores[~scores["model"].isin(PSEUDO_MODELS)]
+        why = _words(_reasons(answers, metric))
+        return Verdict(f"{nothing}: {why}.", [*_noise(lost), *_other_metrics(ranks)], metric)
+    if len(lost) and len(lost) == len(replicate_r):
+        return Verdict(f"{nothing}: {_disagreement(lost)}.", [*_silent(race, scores)], metric)
+    sentence = " ".join([_outcome(race), *_context_of(ranks, race)])
     details = [*_noise(lost), *_worth(race), *_standing(race), *_silent(race, scores)]
     return Verdict(sentence, [*details, *_by_category(ranks, metric)], metric)
 
 
 def headline_metric(ranks: pd.DataFrame) -> str:
     """Return the metric that conclusions are drawn from."""
-    present = [name for name in HEADLINE_METRICS if (ranks["metric"] == name).any()]
-    usable = [name for name in present if not _race(ranks, name, EVERY_CATEGORY).is_empty]
-    return str([*usable, *present, ranks["metric"].iloc[0]][0])
+    known, present = _metrics_with_scores(ranks), set(ranks["metric"])
+    choices = [
+        *(name for name in HEADLINE_METRICS if name in known),
+        *(name for name in HEADLINE_METRICS if name in present),
+        str(ranks["metric"].iloc[0]),
+    ]
+    return choices[0]
+
+
+def _metrics_with_scores(ranks: pd.DataFrame) -> list[str]:
+    """Return the metrics at which any model gave an answer, in order."""
+    has_answer = ranks["mean"].notna() & (ranks["scored"] + ranks["abstained"] > 0)
+    return list(ranks.loc[has_answer & ~ranks["model"].isin(PSEUDO_MODELS), "metric"].unique())
 
 
 @dataclass(frozen=True)
@@ -113,8 +122,7 @@ class _Race:
 
     @cached_property
     def answered(self) -> pd.DataFrame:
-        has_answer = self.rows["scored"] + self.rows["abstained"] > 0
-        return self.rows[has_answer & self.rows["mean"].notna()].sort_values(["rank", "label"])
+        return self.rows[self.rows["mean"].notna()].sort_values(["rank", "label"])
 
     @property
     def is_empty(self) -> bool:
@@ -123,7 +131,7 @@ class _Race:
     @property
     def base(self) -> pd.DataFrame:
         """The row of the reference baseline, or none."""
-        return self.answered[holds_reference(self.answered["label"], self.reference)]
+        return self.answered[self.answered["is_reference"]]
 
     @property
     def rivals(self) -> pd.DataFrame:
@@ -170,7 +178,7 @@ def _outcome(race: _Race) -> str:
     if race.winners.empty:
         n = len(race.rivals)
         return f"On {race.dataset}, no other model ({n} compared) beats {base} at {race.metric}."
-    winners = [_gain(row) for _, row in race.winners.iterrows()]
+    winners = [_gain(row, race.base["interval"].iloc[0]) for _, row in race.winners.iterrows()]
     verb = "beats" if len(winners) == 1 else "beat"
     return (
         f"On {race.dataset}, {len(winners)} of {count(len(race.rivals), 'other model')} {verb} "
@@ -178,9 +186,11 @@ def _outcome(race: _Race) -> str:
     )
 
 
-def _gain(row: pd.Series) -> str:
-    interval = span(row["difference_low"], row["difference_high"])
-    return f"{row['label']} ({signed(row['difference'])}, 95 % interval {interval})"
+def _gain(row: pd.Series, level: str) -> str:
+    interval = f"95 % interval {span(row['difference_low'], row['difference_high'])}"
+    if row["interval"] != level:
+        interval += f" for {count(row['n_contexts'], 'context')} alone"
+    return f"{row['label']} ({signed(row['difference'])}, {interval})"
 
 
 def _context_of(ranks: pd.DataFrame, race: _Race) -> Iterator[str]:
@@ -227,8 +237,7 @@ def _noise(lost: pd.Series) -> Iterator[str]:
 
 
 def _other_metrics(ranks: pd.DataFrame) -> Iterator[str]:
-    names = ranks["metric"].drop_duplicates()
-    scored = [name for name in names if not _race(ranks, name, EVERY_CATEGORY).is_empty]
+    scored = _metrics_with_scores(ranks)
     if scored:
         yield f"Only these metrics have scores: {listed(scored)}."
 
@@ -247,15 +256,14 @@ def _standing(race: _Race) -> Iterator[str]:
 
 
 def _silent(race: _Race, scores: pd.DataFrame) -> Iterator[str]:
-    """Name the models without a score, by reason."""
-    silent = race.rows.drop(race.answered.index)
-    reasons = {
-        row["label"]: _commonest(scores[scores["model"] == row["model"]], race.metric)
-        for _, row in silent.iterrows()
-    }
-    for reason in dict.fromkeys(reasons.values()):
-        labels = [label for label, why in reasons.items() if why == reason]
-        yield f"Without a score ({reason}): {listed(labels)}."
+    """Name the models without a score by reason, their own before that of the measurement."""
+    labels: dict[str, list[str]] = {}
+    for _, row in race.rows.drop(race.answered.index).iterrows():
+        reasons = _reasons(scores[scores["model"] == row["model"]], race.metric)
+        own = [name for name in reasons if name in {Status.ERROR, Status.NOT_APPLICABLE}]
+        labels.setdefault(_words([*own, *reasons]), []).append(row["label"])
+    for reason, names in labels.items():
+        yield f"Without a score ({reason}): {listed(names)}."
 
 
 def _worth(race: _Race) -> Iterator[str]:
@@ -288,9 +296,11 @@ def _n_conditions(race: _Race) -> int:
     return int(race.base["n_conditions"].iloc[0])
 
 
-def _commonest(scores: pd.DataFrame, metric: str) -> str:
-    """Say why scores at a metric are not numbers: what the model did, else the commonest cause."""
+def _reasons(scores: pd.DataFrame, metric: str) -> list[Status]:
+    """Return why scores at a metric are not numbers, the commonest reason first."""
     status = scores.loc[scores["metric"] == metric, "status"]
-    reasons = [Status(name) for name in status[status != Status.OK].value_counts().index]
-    own = [name for name in reasons if name in {Status.ERROR, Status.NOT_APPLICABLE}]
-    return STATUS_WORDS[[*own, *reasons][0]] if reasons else "nothing was scored"
+    return [Status(name) for name in status[status != Status.OK].value_counts().index]
+
+
+def _words(reasons: list[Status]) -> str:
+    return STATUS_WORDS[reasons[0]] if reasons else "nothing was scored"

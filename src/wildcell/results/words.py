@@ -7,6 +7,18 @@ import pandas as pd
 
 from wildcell.names import Status
 
+ESTIMATES = [
+    "rank",
+    "mean",
+    "low",
+    "high",
+    "difference",
+    "difference_low",
+    "difference_high",
+    "scaled",
+    "scaled_low",
+    "scaled_high",
+]
 MINUS = "\N{MINUS SIGN}"
 
 STATUS_WORDS = {
@@ -88,7 +100,7 @@ def listed(names: Sequence[str], *, at_most: int = 12) -> str:
 
 
 def named_once(ranks: pd.DataFrame) -> pd.DataFrame:
-    """Return one row for models that coincide, with a `label` that names them all.
+    """Return one row for models that coincide, named together, and words for those without score.
 
     Parameters
     ----------
@@ -97,20 +109,24 @@ def named_once(ranks: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    The rows whose model is the first of its name, with the column `label`: `a = b` where b
-    coincides with a, the reference baseline first.
+    The rows of the first of each set of coinciding models, with the columns `label` (`a = b`
+    where b coincides with a, the reference baseline first), `is_reference`, and `silence`: why
+    there is no mean, in a word, or "". A model that gave no number at all has no estimates.
     """
-    of_first = ranks["same_as"].where(ranks["same_as"] != "", ranks["model"])
-    labels: dict[str, str] = {}
-    for first, table in ranks.groupby(of_first, sort=False):
-        names = set(table["model"])
-        reference = table["reference"].iloc[0]
-        labels[first] = " = ".join(sorted(names, key=lambda name: (name != reference, name)))
+    first = ranks["same_as"].where(ranks["same_as"] != "", ranks["model"])
+    twins = ranks.groupby(first)["model"].agg(set)
     rows = ranks[ranks["same_as"] == ""].copy()
-    rows["label"] = rows["model"].map(labels)
-    return rows
-
-
-def holds_reference(labels: pd.Series, reference: str) -> pd.Series:
-    """Mark the labels of `named_once` that name the reference baseline."""
-    return labels.map(lambda label: reference in label.split(" = ")).astype(bool)
+    is_silent = rows["scored"] + rows["abstained"] == 0
+    rows.loc[is_silent, ESTIMATES] = np.nan
+    why = np.select([rows["failed"] > 0, rows["not_applicable"] > 0], ["failed", "n/a"], "none")
+    return rows.assign(
+        label=[
+            " = ".join(sorted(twins[model], key=lambda name: (name != reference, name)))
+            for model, reference in zip(rows["model"], rows["reference"], strict=True)
+        ],
+        is_reference=[
+            reference in twins[model]
+            for model, reference in zip(rows["model"], rows["reference"], strict=True)
+        ],
+        silence=np.where(rows["mean"].isna(), why, ""),
+    )

@@ -1,5 +1,6 @@
 """Cells for a model that predicts means: given controls, thinned or increased towards them."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -38,6 +39,7 @@ def synthesise(
     query_conditions: pd.DataFrame,
     rng: np.random.Generator,
     *,
+    sources: Mapping[str, Source] | None = None,
     max_cells: int = 500,
     library_size: float = 10_000.0,
 ) -> Synthetic:
@@ -62,6 +64,8 @@ def synthesise(
         Columns context, perturbation, control_group.
     rng
         Draws the counts, and the controls where there are more than `max_cells`.
+    sources
+        What `control_sources` returned for these controls, to be made once for many predictions.
     max_cells
         Cells made for a condition, at most.
     library_size
@@ -93,13 +97,14 @@ def synthesise(
     means = _means(prediction, controls, asked)
     is_answered = ~np.isnan(means).any(axis=1)
     blocks, tables, linear = [], [], np.full(means.shape, np.nan)
-    for group, of_group in asked[is_answered].groupby("control_group", observed=True):
-        source = _source(controls, str(group), highest=means[of_group.index].max())
-        for row, condition in of_group.iterrows():
-            chosen = _choose(source.n, max_cells, rng)
-            blocks.append(source.draw(means[row], chosen, rng))
-            tables.append(_cells_of(condition, source.total_counts[chosen]))
-            linear[row] = source.linear_mean(means[row], library_size)
+    sources = control_sources(controls) if sources is None else sources
+    for row, condition in asked[is_answered].iterrows():
+        source = _source_of(str(condition["control_group"]), sources)
+        change = source.change(means[row])
+        chosen = _choose(source.n, max_cells, rng)
+        blocks.append(source.draw(change, chosen, rng))
+        tables.append(_cells_of(condition, source.total_counts[chosen]))
+        linear[row] = source.linear_mean(change, library_size)
     cells = Prediction(
         X=_stacked(blocks, len(controls.genes)),
         obs=_table(tables),
@@ -111,22 +116,28 @@ def synthesise(
     return Synthetic(cells, linear)
 
 
-def _source(controls: Cells, group: str, *, highest: float) -> Source:
-    rows = controls.is_control & (controls.obs["control_group"] == group).to_numpy(dtype=bool)
-    if not rows.any():
+def control_sources(controls: Cells) -> dict[str, Source]:
+    """Return the cells of each control group, ready to be changed."""
+    names, measured = controls.control_moments()
+    groups = controls.obs["control_group"]
+    return {
+        str(name): _source(controls.select((groups == name).to_numpy() & controls.is_control), mean)
+        for name, mean in zip(names, measured.mean, strict=True)
+    }
+
+
+def _source(cells: Cells, mean: Floats) -> Source:
+    assert cells.target_sum is not None
+    return Source(cells.X, cells.obs["total_counts"].to_numpy(float), mean, cells.target_sum)
+
+
+def _source_of(group: str, sources: Mapping[str, Source]) -> Source:
+    if group not in sources:
         raise PredictionError(
             f"There are no given controls of control group {group!r} to make cells from; "
             "give some, or ask for means only."
         )
-    own = controls.select(rows)
-    assert controls.target_sum is not None
-    return Source(
-        counts=own.X,
-        total_counts=own.obs["total_counts"].to_numpy(float),
-        mean=own.control_moments()[1].mean[0],
-        target_sum=controls.target_sum,
-        highest=float(highest),
-    )
+    return sources[group]
 
 
 def _choose(n: int, max_cells: int, rng: np.random.Generator) -> Codes:

@@ -49,15 +49,12 @@ class Source:
         Mean log values, shape (n_genes,).
     target_sum
         The library size that log values refer to.
-    highest
-        The highest mean that will be asked for.
     """
 
     counts: Matrix
     total_counts: Floats
     mean: Floats
     target_sum: float
-    highest: float
 
     @property
     def n(self) -> int:
@@ -69,8 +66,7 @@ class Source:
         """Rates of increase, in counts a cell of the target size, shape (n_rates,)."""
         # Noise lowers the mean of a log, so that it takes a higher rate than expm1 of the mean;
         # most of all in shallow cells, where one count is a large value.
-        wanted = np.expm1(min(self.highest, np.log1p(self.target_sum)))
-        top = 10 * max(wanted, self._scale.max(), LOWEST_RATE)
+        top = 10 * max(self.target_sum, self._scale.max())
         n = int(np.ceil(np.log(top / LOWEST_RATE) * RATES_PER_E)) + 1
         return np.geomspace(LOWEST_RATE, top, n)
 
@@ -113,20 +109,18 @@ class Source:
             rate[rises] = _invert(self.rates, self.increased[:, rises], shift[rises])
         return Change(share, rate)
 
-    def draw(self, mean: Floats, cells: Codes, rng: np.random.Generator) -> Matrix:
-        """Return counts changed so that their mean log values approach `mean`.
+    def draw(self, change: Change, cells: Codes, rng: np.random.Generator) -> Matrix:
+        """Return the counts of some of the cells, changed.
 
         Parameters
         ----------
-        mean
-            The mean log values wanted, shape (n_genes,).
+        change
+            What is done to them, from `Source.change`.
         cells
-            The cells to start from; what is done to them is what would bring the mean of all
-            cells to `mean`.
+            The cells to start from.
         rng
             Draws the counts.
         """
-        change = self.change(mean)
         counts = self.counts[cells]
         _thin(counts, change.share, rng)
         rises = change.rate > 0
@@ -135,12 +129,11 @@ class Source:
             counts = counts + _increase(sizes, change.rate[rises], rises, rng)
         return counts
 
-    def linear_mean(self, mean: Floats, library_size: float) -> Floats:
-        """Return the expected arithmetic mean of the changed cells at a library size.
+    def linear_mean(self, change: Change, library_size: float) -> Floats:
+        """Return the expected arithmetic mean of all cells once changed, at a library size.
 
         Shape (n_genes,); nothing is drawn, so that there is no noise but that of the cells.
         """
-        change = self.change(mean)
         before = self._sum(self.counts.data * self._scale[self._cell]) / self.n
         return (before * change.share + change.rate) * library_size / self.target_sum
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 PACKAGES = ["wildcell", "anndata", "numba", "numpy", "pandas", "scikit-learn", "scipy"]
@@ -16,6 +17,7 @@ BYTES_PER_UNIT = 1 if sys.platform == "darwin" else 1024
 """`ru_maxrss` is in bytes on macOS and in KiB elsewhere."""
 
 
+@cache
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that numbers depend on."""
     found = {"python": platform.python_version()}

@@ -1,0 +1,260 @@
+"""The life of a run: finished once, resumed, refused, crashed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from wildcell.datasets.load import load_dataset
+from wildcell.errors import OptionError, StoreError, UnknownNameError
+from wildcell.models.model import MODELS
+from wildcell.results.table import rank_runs
+from wildcell.run import run_scenario
+from wildcell.store.runs import RunKey, read_records, read_scores, slug
+
+SMALL = {"n_genes": 60, "n_perturbations": 6, "n_combinations": 4, "n_cells": 12, "n_controls": 40}
+
+CRASHING_MODEL = """
+class Crashing:
+    def __init__(self, *, seed=0):
+        pass
+
+    def fit(self, task):
+        raise ValueError("no luck today")
+
+    def predict(self, query):
+        return None
+
+
+class Silent:
+    '''Answers the first condition alone.'''
+
+    def __init__(self, *, seed=0):
+        pass
+
+    def fit(self, task):
+        self.mean = task.train.lognorm.mean(axis=0).A1
+
+    def predict(self, query):
+        import numpy as np
+        from wildcell.scenarios.prediction import predicted_means
+
+        first = np.arange(len(query.conditions)) == 0
+        return predicted_means(query.select(first), self.mean[None, :])
+
+
+class Garbage:
+    def __init__(self, *, seed=0):
+        pass
+
+    def fit(self, task):
+        pass
+
+    def predict(self, query):
+        import numpy as np
+        from wildcell.scenarios.prediction import predicted_means
+
+        return predicted_means(query, np.full(query.control_mean.shape, np.nan))
+"""
+
+
+@pytest.fixture
+def screen():
+    return load_dataset("simulated", **SMALL)
+
+
+@pytest.fixture
+def own_models(tmp_path):
+    path = tmp_path / "own.py"
+    path.write_text(CRASHING_MODEL)
+    return path
+
+
+def run(runs, screen, models=("perturbed-mean",), scenario="unseen-context", **options):
+    return run_scenario(scenario, models=list(models), runs=runs, data=screen, seeds=[0], **options)
+
+
+def test_a_second_start_runs_nothing_again(tmp_path, screen):
+    first = run(tmp_path / "runs", screen)
+    before = read_scores(tmp_path / "runs")
+    second = run(tmp_path / "runs", screen)
+    assert all(outcome.is_new for outcome in first)
+    assert not any(outcome.is_new for outcome in second)
+    pd.testing.assert_frame_equal(read_scores(tmp_path / "runs"), before)
+
+
+def test_a_run_that_lost_its_record_is_done_again_with_equal_scores(tmp_path, screen):
+    outcomes = run(tmp_path / "runs", screen)
+    before = read_scores(tmp_path / "runs")
+    (outcomes[0].folder / "run.json").unlink()
+    again = run(tmp_path / "runs", screen)
+    assert [outcome.is_new for outcome in again].count(True) == 1
+    pd.testing.assert_frame_equal(read_scores(tmp_path / "runs"), before)
+
+
+def test_other_data_under_the_same_name_is_refused(tmp_path, screen):
+    run(tmp_path / "runs", screen)
+    screen.cells.X[0, 0] += 1
+    other = load_dataset("simulated", **SMALL)
+    other.cells.X = screen.cells.X
+    other = type(other)(screen.name, other.cells)
+    with pytest.raises(StoreError, match="made from other data"):
+        run(tmp_path / "runs", other)
+
+
+def test_a_crash_is_an_error_that_keeps_its_log_and_the_others_go_on(tmp_path, screen, own_models):
+    run(tmp_path / "runs", screen, [f"{own_models}:Crashing", "no-change"])
+    records = read_records(tmp_path / "runs").set_index("model")
+    crashed = records.filter(like="Crashing", axis=0)
+    assert set(crashed["status"]) == {"error"}
+    assert crashed["reason"].str.contains("no luck today").all()
+    assert crashed["log"].str.contains("Traceback").all()
+    assert set(records.loc["no-change", "status"]) == {"ok"}
+    scores = read_scores(tmp_path / "runs")
+    of_crashed = scores[scores["model"].str.contains("Crashing")]
+    assert of_crashed["value"].isna().all()
+    assert "error" in set(of_crashed["status"])
+    assert not {"ok", "flat", "missing"} & set(of_crashed["status"])
+
+
+def test_a_crashed_model_has_no_mean_and_no_rank(tmp_path, screen, own_models):
+    run(tmp_path / "runs", screen, [f"{own_models}:Crashing"])
+    ranks = rank_runs(tmp_path / "runs")
+    crashed = ranks[ranks["model"].str.contains("Crashing")]
+    assert crashed["mean"].isna().all()
+    assert crashed["rank"].isna().all()
+    assert (crashed["failed"] > 0).any()
+
+
+def test_a_prediction_of_nan_is_an_error_and_never_a_number(tmp_path, screen, own_models):
+    run(tmp_path / "runs", screen, [f"{own_models}:Garbage"])
+    records = read_records(tmp_path / "runs").set_index("model").filter(like="Garbage", axis=0)
+    assert set(records["status"]) == {"error"}
+    assert records["reason"].str.contains("NaN").all()
+
+
+def test_conditions_left_out_count_as_abstentions_at_the_null_value(tmp_path, screen, own_models):
+    run(tmp_path / "runs", screen, [f"{own_models}:Silent"])
+    scores = read_scores(tmp_path / "runs")
+    own = scores[scores["model"].str.contains("Silent") & (scores["metric"] == "pearson_delta")]
+    by_fold = own.groupby("fold")["status"].value_counts().unstack(fill_value=0)
+    assert (by_fold["missing"] > 0).all()
+    assert (own.loc[own["status"] == "missing", "null"] == 0).all()
+    ranks = rank_runs(tmp_path / "runs")
+    ranked = ranks[ranks["model"].str.contains("Silent") & (ranks["metric"] == "pearson_delta")]
+    scored = own.loc[own["status"] == "ok", "value"]
+    assert abs(ranked["mean"].iloc[0]) < abs(scored.mean())
+
+
+def test_what_cannot_run_says_not_applicable(tmp_path, screen):
+    del screen.cells.uns["wildcell"]["features"]
+    run(tmp_path / "runs", screen, ["ridge"])
+    records = read_records(tmp_path / "runs").set_index("model")
+    assert set(records.loc["ridge", "status"]) == {"not_applicable"}
+    assert records.loc["ridge", "reason"].str.contains("needs features").all()
+
+
+def test_every_model_runs_in_every_scenario(tmp_path, screen):
+    for scenario in ("iid", "unseen-perturbation", "unseen-combination", "unseen-context"):
+        run(tmp_path / "runs", screen, MODELS.names(), scenario=scenario)
+    records = read_records(tmp_path / "runs")
+    assert set(records["status"]) == {"ok"}, records.loc[records["status"] != "ok", "log"].tolist()
+
+
+def test_no_change_is_flat_in_every_delta_metric(tmp_path, screen):
+    run(tmp_path / "runs", screen, ["no-change"])
+    scores = read_scores(tmp_path / "runs")
+    deltas = ["pearson_delta", "effect_r2", "cosine_lfc", "top_de_overlap", "opposite_direction"]
+    own = scores[(scores["model"] == "no-change") & scores["metric"].isin(deltas)]
+    assert set(own["status"]) == {"flat"}
+
+
+def test_the_genes_that_were_asked_are_part_of_the_name(tmp_path, screen):
+    outcomes = run(tmp_path / "runs", screen, genes="hvg:20")
+    assert {outcome.record["scenario"] for outcome in outcomes} == {"unseen-context[genes=hvg:20]"}
+    assert {outcome.record["n_genes"] for outcome in outcomes} == {20}
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"models": ["rigde"]}, UnknownNameError, "Did you mean 'ridge'"),
+        ({"scenario": "unseen-contxt"}, UnknownNameError, "Did you mean 'unseen-context'"),
+        ({"arm": "leave-one-ot"}, UnknownNameError, "Did you mean 'leave-one-out'"),
+        ({"genes": "hvg:many"}, OptionError, "hvg:2000"),
+        ({"options": {"ridge": {"alhpa": 1}}, "models": ["ridge"]}, OptionError, "alhpa"),
+    ],
+)
+def test_bad_words_are_refused_before_anything_is_written(
+    tmp_path, screen, options, error, message
+):
+    with pytest.raises(error, match=message):
+        run(tmp_path / "runs", screen, **options)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_negative_seeds_are_refused(tmp_path, screen):
+    with pytest.raises(OptionError, match="at least 0"):
+        run_scenario("iid", models=[], runs=tmp_path / "runs", data=screen, seeds=[-1])
+
+
+def test_hostile_names_stay_below_the_folder_of_runs(tmp_path):
+    key = RunKey("../../x", "a/b", "\u00e9", "<b>", 0, 0)
+    folder = key.folder(tmp_path / "runs").resolve()
+    assert (tmp_path / "runs").resolve() in folder.parents
+
+
+def test_slugs_of_different_names_differ():
+    names = ["a/b", "a b", "a-b", "a:b", "\u00e9", "\u00e8"]
+    assert len({slug(name) for name in names}) == len(names)
+
+
+def test_a_killed_start_is_continued_with_the_same_scores(tmp_path):
+    command = [
+        sys.executable,
+        "-m",
+        "wildcell.cli.main",
+        "run",
+        "unseen-context",
+        "--data",
+        "simulated",
+        *[part for key, value in SMALL.items() for part in ("--data-option", f"{key}={value}")],
+        "--model",
+        "perturbed-mean",
+        "--model",
+        "additive",
+        "--seed",
+        "0",
+    ]
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    subprocess.run([*command, "--runs", str(whole)], check=True, capture_output=True)
+    process = subprocess.Popen([*command, "--runs", str(cut)], stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not list(cut.rglob("run.json")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    n_before = len(list(cut.rglob("run.json")))
+    subprocess.run([*command, "--runs", str(cut)], check=True, capture_output=True)
+    assert n_before >= 1
+    assert not list(cut.rglob("*.part"))
+    columns = ["model", "seed", "fold", "context", "perturbation", "metric"]
+    tables = [
+        read_scores(runs).sort_values(columns).reset_index(drop=True) for runs in (whole, cut)
+    ]
+    pd.testing.assert_frame_equal(*tables)
+
+
+def test_records_name_what_the_run_was_made_of(tmp_path, screen):
+    outcome = run(tmp_path / "runs", screen)[0]
+    record = json.loads((outcome.folder / "run.json").read_text())
+    assert record["fingerprints"]["dataset"] == screen.fingerprint
+    assert record["versions"]["numpy"] == np.__version__
+    assert record["sizes"]["test"]["cells"] > 0
+    assert record["wall_s"] > 0
