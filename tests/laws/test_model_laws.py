@@ -1,5 +1,6 @@
 """Every model keeps every law on every toy question, and every law catches one that breaks it."""
 
+from copy import deepcopy
 from dataclasses import replace
 from functools import cache
 
@@ -160,7 +161,7 @@ BROKEN = [
 
 def example(make):
     card = ModelCard("example", make, frozenset(EVERYTHING))
-    return ModelCase(card, toy_questions()["iid"])
+    return ModelCase(card, deepcopy(QUESTIONS()["iid"]))
 
 
 @pytest.mark.filterwarnings("ignore:divide by zero", "ignore:invalid value")

@@ -23,7 +23,7 @@ from wildcell.testing import check_splitter, toy_screen
 LAWS = {law.__name__: law for law in SPLITTER_LAWS}
 N_FOLDS = {"unseen-perturbation", "unseen-combination", "unseen-context"}
 shares = st.sampled_from([0.0, 0.1, 0.3, 0.5, 0.9])
-varied = settings(max_examples=120, deadline=None, derandomize=True, database=None)
+varied = settings(max_examples=60, deadline=None, derandomize=True, database=None)
 
 
 @st.composite

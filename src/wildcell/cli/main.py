@@ -51,6 +51,7 @@ def build_app(*, is_overview: bool) -> "App":
         help_format="markdown",
         version_flags=["--version"],
         help_flags=["--help", "-h"],
+        result_action="return_value",
     )
     for order, (group, verbs) in enumerate(VERBS.items()):
         shelf = Group(group, sort_key=order)

@@ -22,6 +22,9 @@ from wildcell.scenarios.task import Cells, Truth
 SAME_DEPTH_TOLERANCE = 0.01
 """Library sizes of log-normalised cells that agree within this share count as one."""
 
+CELLS_COMPARED = 100
+"""Cells of one name in two files whose numbers are compared, at most."""
+
 QUESTION = Scenario(
     name="files",
     version=1,
@@ -274,6 +277,7 @@ def _joined(truth: Dataset, train: Dataset) -> Dataset:
         raise DataError(
             f"{train.name} lacks {len(lacking)} of the truth's genes, such as {lacking[0]}."
         )
+    _refuse_test_cells(truth, train)
     known = set(truth.cells.obs_names[truth.is_control])
     is_repeated = train.is_control & train.cells.obs_names.isin(known)
     own = train.cells[~is_repeated, truth.cells.var_names].copy()
@@ -284,6 +288,24 @@ def _joined(truth: Dataset, train: Dataset) -> Dataset:
     for column in CELL_COLUMNS:
         cells.obs[column] = cells.obs[column].astype(str)
     return Dataset(truth.name, cells)
+
+
+def _refuse_test_cells(truth: Dataset, train: Dataset) -> None:
+    """Refuse training cells that are the truth's own, by name and content."""
+    tested = truth.cells[~truth.is_control]
+    names = train.cells.obs_names.intersection(tested.obs_names)
+    is_same = [
+        np.array_equal(
+            *(np.sort(cells[name].X.data) for cells in (tested, train.cells)), equal_nan=True
+        )
+        for name in names[:CELLS_COMPARED]
+    ]
+    if any(is_same):
+        raise DataError(
+            f"{train.name} holds test cells of {truth.name}: {len(names)} cells have the same "
+            f"names and numbers, such as {names[int(np.argmax(is_same))]}. Give training cells "
+            "alone."
+        )
 
 
 def _groups_apart(obs: pd.DataFrame) -> pd.Series:
