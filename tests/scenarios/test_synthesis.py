@@ -280,9 +280,7 @@ def test_two_means_of_one_condition_are_refused():
     controls = controls_of(n_genes=8)
     twice = pd.concat([asked(), asked()], ignore_index=True)
     with pytest.raises(PredictionError, match="several means of one condition"):
-        synthesise(
-            predicted(1.0, twice, controls), controls, asked(), np.random.default_rng(0)
-        )
+        synthesise(predicted(1.0, twice, controls), controls, asked(), np.random.default_rng(0))
 
 
 def test_fewer_than_one_cell_is_refused():

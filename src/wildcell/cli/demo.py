@@ -14,17 +14,21 @@ def demo(*, out: Path = Path("demo")) -> None:
     out
         Folder to write: runs/, leaderboard.csv and report.html.
     """
-    from wildcell.cli.conclude import report
     from wildcell.cli.progress import counting
     from wildcell.models.model import MODELS
+    from wildcell.results.report import write_report
     from wildcell.results.table import rank_runs
     from wildcell.run import run_scenario
     from wildcell.store.atomic import write_table
+    from wildcell.store.runs import read_records, read_scores
 
     runs = out / "runs"
     for scenario in SCENARIOS:
         with counting(scenario) as show:
             run_scenario(scenario, models=MODELS.names(), runs=runs, seeds=SEEDS, on_run=show)
-    write_table(out / "leaderboard.csv", rank_runs(runs))
-    report(runs, out=out / "report.html")
+    ranks = rank_runs(runs)
+    write_table(out / "leaderboard.csv", ranks)
+    page = out / "report.html"
+    write_report(page, scores=read_scores(runs), ranks=ranks, runs=read_records(runs))
     print(f"Leaderboard: {out / 'leaderboard.csv'}")
+    print(f"Report: {page.resolve().as_uri()}")

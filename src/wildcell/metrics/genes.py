@@ -24,9 +24,11 @@ def _top_by_size(response: Response, kept: Booleans) -> Booleans:
     return top_genes(np.nan_to_num(size), response.convention.n_top_genes)
 
 
-def _share(hits: Booleans, among: Booleans) -> Floats:
+def _share(hits: Booleans, among: Booleans, *responses: Response) -> Floats:
+    """Return the share of hits in each row; NaN where a response is missing or none is among."""
     n = among.sum(axis=1)
-    return (hits & among).sum(axis=1) / np.where(n > 0, n, np.nan)
+    is_known = ~np.any([response.is_missing for response in responses], axis=0)
+    return (hits & among).sum(axis=1) / np.where((n > 0) & is_known, n, np.nan)
 
 
 @metric("top_de_overlap", best="high", family="genes", needs=(Need.DELTA,), null=0.0)
@@ -34,7 +36,7 @@ def top_de_overlap(truth: Response, prediction: Response) -> Floats:
     """Intersection over union of the true and the predicted top genes by size of delta."""
     true = _top_by_size(truth, truth.kept_genes)
     predicted = _top_by_size(prediction, truth.kept_genes)
-    return _share(true & predicted, true | predicted)
+    return _share(true & predicted, true | predicted, truth, prediction)
 
 
 @metric(
@@ -48,25 +50,25 @@ def top_de_overlap(truth: Response, prediction: Response) -> Floats:
 def top_de_precision(truth: Response, prediction: Response) -> Floats:
     """Share of the predicted top genes by size of delta that are true ones."""
     predicted = _top_by_size(prediction, truth.kept_genes)
-    return _share(_top_by_size(truth, truth.kept_genes), predicted)
+    return _share(_top_by_size(truth, truth.kept_genes), predicted, truth, prediction)
 
 
 @metric("opposite_direction", best="low", family="genes", needs=(Need.DELTA,), null=0.5)
 def opposite_direction(truth: Response, prediction: Response) -> Floats:
     """Share of the true top genes whose predicted delta has the other sign."""
     is_opposite = np.sign(prediction.delta) * np.sign(truth.delta) < 0
-    return _share(is_opposite, _top_by_size(truth, truth.kept_genes))
+    return _share(is_opposite, _top_by_size(truth, truth.kept_genes), truth, prediction)
 
 
 @metric("up_accuracy", best="high", family="genes", needs=(Need.DELTA,), null=0.5)
 def up_accuracy(truth: Response, prediction: Response) -> Floats:
     """Share of the true top genes that rise whose predicted delta rises."""
     true = top_genes(np.where(truth.kept_genes, truth.delta, 0.0), truth.convention.n_top_genes)
-    return _share(prediction.delta > 0, true)
+    return _share(prediction.delta > 0, true, truth, prediction)
 
 
 @metric("down_accuracy", best="high", family="genes", needs=(Need.DELTA,), null=0.5)
 def down_accuracy(truth: Response, prediction: Response) -> Floats:
     """Share of the true top genes that fall whose predicted delta falls."""
     true = top_genes(np.where(truth.kept_genes, -truth.delta, 0.0), truth.convention.n_top_genes)
-    return _share(prediction.delta < 0, true)
+    return _share(prediction.delta < 0, true, truth, prediction)

@@ -22,9 +22,9 @@ COLOURS = ["#f1ead8", "#8fb8c6", "#08306b"]
 """Worst to best: pale to dark, so that it survives colour blindness and a black-and-white print."""
 
 INK, PALE_INK = "#1d2226", "#6b7480"
-CELL_WIDTH, LINE_HEIGHT, DOT_OFFSET = 58, 13, -18
+CELL_WIDTH, LINE_HEIGHT, DOT_OFFSET = 54, 13, -17
 DOT_AREAS = [8, 230]
-LABEL_CHARACTERS = 36
+LABEL_CHARACTERS = 32
 REFERENCE = "reference: "
 DRAWN = ["row", "metric", "goodness", "share", "text"]
 

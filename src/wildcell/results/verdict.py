@@ -70,7 +70,7 @@ def verdict(ranks: pd.DataFrame, scores: pd.DataFrame) -> Verdict:
     >>> from wildcell.names import SCORE_COLUMNS
     >>> row = dict.fromkeys(RANK_COLUMNS, 0) | {
     ...     "dataset": "demo", "category": "all", "metric": "effect_r2", "model": "no-change",
-    ...     "reference": "no-change", "same_as": "",
+    ...     "mean": float("nan"), "reference": "no-change", "same_as": "",
     ... }
     >>> score = dict.fromkeys(SCORE_COLUMNS, "") | {
     ...     "metric": "effect_r2", "model": "no-change", "status": "too_few_cells"
@@ -107,8 +107,8 @@ def headline_metric(ranks: pd.DataFrame) -> str:
 
 def _metrics_with_scores(ranks: pd.DataFrame) -> list[str]:
     """Return the metrics at which any model gave an answer, in order."""
-    has_answer = ranks["mean"].notna() & (ranks["scored"] + ranks["abstained"] > 0)
-    return list(ranks.loc[has_answer & ~ranks["model"].isin(PSEUDO_MODELS), "metric"].unique())
+    has_answer = ranks["mean"].notna() & ~ranks["model"].isin(PSEUDO_MODELS)
+    return list(ranks.loc[has_answer, "metric"].unique())
 
 
 @dataclass(frozen=True)

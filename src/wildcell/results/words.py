@@ -7,18 +7,6 @@ import pandas as pd
 
 from wildcell.names import Status
 
-ESTIMATES = [
-    "rank",
-    "mean",
-    "low",
-    "high",
-    "difference",
-    "difference_low",
-    "difference_high",
-    "scaled",
-    "scaled_low",
-    "scaled_high",
-]
 MINUS = "\N{MINUS SIGN}"
 
 STATUS_WORDS = {
@@ -111,13 +99,11 @@ def named_once(ranks: pd.DataFrame) -> pd.DataFrame:
     -------
     The rows of the first of each set of coinciding models, with the columns `label` (`a = b`
     where b coincides with a, the reference baseline first), `is_reference`, and `silence`: why
-    there is no mean, in a word, or "". A model that gave no number at all has no estimates.
+    there is no mean, in a word, or "".
     """
     first = ranks["same_as"].where(ranks["same_as"] != "", ranks["model"])
     twins = ranks.groupby(first)["model"].agg(set)
-    rows = ranks[ranks["same_as"] == ""].copy()
-    is_silent = rows["scored"] + rows["abstained"] == 0
-    rows.loc[is_silent, ESTIMATES] = np.nan
+    rows = ranks[ranks["same_as"] == ""]
     why = np.select([rows["failed"] > 0, rows["not_applicable"] > 0], ["failed", "n/a"], "none")
     return rows.assign(
         label=[

@@ -1,0 +1,91 @@
+"""Distances of cells and clouds, against scipy."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import sparse
+from scipy.spatial.distance import cdist, pdist
+
+from wildcell.laws.evidence import draw_clouds, random_answer, response_of
+from wildcell.metrics.distance import energy_distance
+from wildcell.metrics.pairwise import distances, mean_distance_between, mean_distance_within
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+def test_distances_are_those_of_scipy(rng):
+    first, second = rng.normal(size=(7, 30)), rng.normal(size=(5, 30))
+    np.testing.assert_allclose(distances(first, second), cdist(first, second), rtol=1e-9)
+
+
+def test_distance_of_a_cell_to_itself_is_nothing_and_never_undefined(rng):
+    cells = np.log1p(rng.poisson(3, (20, 500))).astype(float)
+    own = np.diag(distances(cells, cells))
+    assert np.isfinite(own).all()
+    assert (own < 1e-5).all()
+
+
+def test_mean_distance_within_leaves_out_each_cell_with_itself(rng):
+    cells = rng.normal(size=(9, 30))
+    assert mean_distance_within(cells) == pytest.approx(pdist(cells).mean())
+
+
+def test_mean_distance_between_is_over_all_pairs(rng):
+    first, second = rng.normal(size=(7, 30)), rng.normal(size=(5, 30))
+    assert mean_distance_between(first, second) == pytest.approx(cdist(first, second).mean())
+
+
+def test_distances_of_too_few_cells_are_unknown(rng):
+    cells = rng.normal(size=(3, 4))
+    assert np.isnan(mean_distance_within(cells[:1]))
+    assert np.isnan(mean_distance_within(cells[:0]))
+    assert np.isnan(mean_distance_between(cells, cells[:0]))
+    assert np.isnan(mean_distance_between(cells[:0], cells))
+
+
+def test_single_precision_cells_are_measured_in_double(rng):
+    cells = 1000 + rng.normal(size=(6, 50))
+    single = cells.astype(np.float32)
+    expected = pdist(single.astype(np.float64)).mean()
+    assert mean_distance_within(single) == pytest.approx(expected, rel=1e-6)
+
+
+def test_energy_distance_is_that_of_its_formula(rng):
+    truth = draw_clouds(rng, n=3)
+    answer = random_answer(truth, rng)
+    expected = [
+        2 * cdist(x, y).mean() - pdist(x).mean() - pdist(y).mean()
+        for x, y in zip(truth.cells, answer.cells, strict=True)
+    ]
+    found = energy_distance(response_of(truth), response_of(answer))
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def with_cells(response, cells):
+    return replace(response, cells=tuple(sparse.csr_matrix(one) for one in cells))
+
+
+def test_energy_distance_of_two_samples_of_one_distribution_is_zero_on_average():
+    """Without the correction for a cell's distance to itself it would be far above."""
+    rng = np.random.default_rng(1)
+    response = response_of(draw_clouds(rng))
+    n, n_genes = response.mean.shape
+    draws = []
+    for _ in range(40):
+        first, second = (with_cells(response, rng.gamma(2, 1, (n, 8, n_genes))) for _ in range(2))
+        draws.append(energy_distance(first, second))
+    draws = np.array(draws)
+    assert abs(draws.mean()) < 3 * draws.std() / np.sqrt(draws.size)
+    biased = pdist(rng.gamma(2, 1, (8, n_genes))).mean() / 8
+    assert draws.std() / np.sqrt(draws.size) < biased / 20
+
+
+def test_energy_distance_of_one_cell_is_unknown_and_of_others_is_not(rng):
+    truth = draw_clouds(rng, n=3)
+    response = response_of(truth)
+    few = with_cells(response, [truth.cells[0][:1], truth.cells[1][:0], truth.cells[2]])
+    assert np.isnan(energy_distance(response, few)).tolist() == [True, True, False]

@@ -1,0 +1,205 @@
+"""What the pages say is tried: their Python, their marked commands, their links, their tables.
+
+A comment above a fenced block says what becomes of it: `<!-- file: NAME -->` writes it to a file,
+`<!-- run -->` runs its commands, `<!-- output -->` holds it against what the commands before it
+printed (`...` for lines left out; numbers may differ a little). Python without a comment is run.
+"""
+
+import re
+import runpy
+import shlex
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from wildcell.cli.main import VERBS, main
+from wildcell.datasets.dataset import DATASETS
+from wildcell.metrics.metric import METRICS
+from wildcell.models.model import MODELS
+from wildcell.names import SCORE_COLUMNS, Status
+from wildcell.results.rank import RANK_COLUMNS
+from wildcell.scenarios.folder import TASK_FILES
+from wildcell.scenarios.scenario import scenario_names
+from wildcell.scenarios.split import SPLITTERS
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+FENCE = re.compile(
+    r"^(?:<!-- (?P<mark>\w+)(?:: (?P<name>\S+))? -->\n)?"
+    r"^```(?P<language>\w*)\n(?P<text>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
+)
+LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+TOLERANCE = 0.02
+
+
+class Block(NamedTuple):
+    language: str
+    mark: str
+    name: str
+    text: str
+
+
+def blocks_of(page):
+    found = FENCE.finditer(page.read_text(encoding="utf-8"))
+    blocks = [Block(*(one[key] or "" for key in Block._fields)) for one in found]
+    return [block for block in blocks if block.mark or block.language == "python"]
+
+
+def test_every_mark_is_on_a_block():
+    for page in PAGES:
+        n_marks = len(re.findall(r"^<!-- (?:run|output|file: \S+) -->$", page.read_text(), re.M))
+
+        assert n_marks == sum(bool(block.mark) for block in blocks_of(page)), page
+
+
+@pytest.mark.parametrize(
+    "page", filter(blocks_of, PAGES), ids=lambda page: str(page.relative_to(ROOT))
+)
+def test_what_a_page_shows_works(page, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    names, printed = {"__name__": "page"}, ""
+    for block in blocks_of(page):
+        if block.mark == "file":
+            Path(block.name).parent.mkdir(parents=True, exist_ok=True)
+            Path(block.name).write_text(block.text)
+        elif block.mark == "output":
+            assert_shown(block.text, printed)
+        elif block.mark == "run":
+            for command in commands_of(block.text):
+                run_apart(command)
+            printed = capsys.readouterr().out
+        else:
+            exec(block.text, names)  # noqa: S102  the pages are ours
+            printed = capsys.readouterr().out
+
+
+def commands_of(text):
+    lines = text.replace("\\\n", " ").splitlines()
+    return [shlex.split(line) for line in lines if line and not line.startswith("#")]
+
+
+def run_apart(command):
+    """Run a command as in a process of its own: what it registers and imports is forgotten."""
+    with pytest.MonkeyPatch.context() as patch:
+        for registry in (DATASETS, METRICS, MODELS, SPLITTERS):
+            registry.names()
+            patch.setattr(registry, "_things", dict(registry._things))
+        try:
+            run(command)
+        except SystemExit as end:
+            assert not end.code, command  # noqa: PT017  to end is no failure
+        for name in [name for name in sys.modules if name.startswith("wildcell_own_")]:
+            del sys.modules[name]
+
+
+def run(command):
+    program, *arguments = command
+    if program == "wildcell":
+        main(arguments)
+    elif program == "python":
+        runpy.run_path(arguments[0], run_name="__main__")
+    else:
+        raise AssertionError(f"{program} is not run here")
+
+
+def assert_shown(text, printed):
+    """Find each stretch of lines between `...` in what was printed, one after the other."""
+    lines = [line.split() for line in printed.splitlines()]
+    at = 0
+    for part in re.split(r"^\.\.\.\n", text, flags=re.MULTILINE):
+        wanted = [line.split() for line in part.splitlines()]
+        places = range(at, len(lines) - len(wanted) + 1)
+        found = [place for place in places if are_alike(wanted, lines[place:])]
+
+        assert found, f"{part}\nis not in\n{printed}"
+        at = found[0] + len(wanted)
+
+
+def are_alike(wanted, found):
+    return all(
+        len(line) == len(other) and all(map(is_alike, line, other))
+        for line, other in zip(wanted, found, strict=False)
+    )
+
+
+def is_alike(wanted, found):
+    numbers = [re.fullmatch(r"-?\d+\.\d+", word.strip("(),")) for word in (wanted, found)]
+    if None in numbers:
+        return wanted == found
+    return abs(float(numbers[0][0]) - float(numbers[1][0])) <= TOLERANCE
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_relative_links_lead_somewhere(page):
+    prose = FENCE.sub("", page.read_text(encoding="utf-8"))
+    for link in LINK.findall(prose):
+        if link.startswith(("http://", "https://")):
+            continue
+        place, _, heading = link.partition("#")
+        target = (page.parent / place).resolve() if place else page
+
+        assert target.exists(), link
+        assert not heading or heading in headings_of(target), link
+
+
+def headings_of(page):
+    """Return the anchors of a page's headings, as code hosts make them."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def rows_of(page, n_columns):
+    """Return the rows of a page's tables whose first cell is code, by it."""
+    lines = (ROOT / "docs" / page).read_text(encoding="utf-8").splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return {
+        row[0].strip("`"): row for row in rows if row[0].startswith("`") and len(row) == n_columns
+    }
+
+
+def test_the_table_of_metrics_says_what_the_registry_says():
+    rows = rows_of("reference/metrics.md", 8)
+
+    assert sorted(rows) == METRICS.names()
+    for name, (_, family, best, _, perfect, ceiling, null, needs) in rows.items():
+        card = METRICS.get(name)
+        assert family == card.family
+        assert best == card.best
+        assert perfect == {"high": "1", "low": "0"}[card.best]
+        assert ceiling == ceiling_words(card.ceiling)
+        assert null == ("no change" if card.null is None else f"{card.null:g}")
+        assert needs == (", ".join(sorted(card.needs)) or "-")
+
+
+def ceiling_words(ceiling):
+    if ceiling is None:
+        return "-"
+    return "estimated" if callable(ceiling) else f"{ceiling:g}"
+
+
+@pytest.mark.parametrize(
+    ("page", "names"),
+    [
+        ("reference/statuses.md", list(Status)),
+        ("reference/files.md", [*SCORE_COLUMNS, *RANK_COLUMNS, *TASK_FILES]),
+        ("how-to/add-a-scenario.md", SPLITTERS.names()),
+    ],
+)
+def test_a_reference_lists_everything(page, names):
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+
+    assert [name for name in names if f"`{name}`" not in text] == []
+
+
+def test_the_readme_names_what_there_is():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    verbs = [verb for group in VERBS.values() for verb in group]
+    default_metrics = [name for name in METRICS.names() if METRICS.get(name).alias_of is None]
+
+    for name in [*scenario_names(), *MODELS.names(), *default_metrics]:
+        assert f"`{name}`" in text
+    for verb in verbs:
+        assert f"`wildcell {verb}" in text or f"wildcell {verb} " in text, verb
