@@ -56,10 +56,13 @@ def test_every_mark_is_on_a_block():
 
 
 @pytest.mark.parametrize(
-    "page", filter(blocks_of, PAGES), ids=lambda page: str(page.relative_to(ROOT))
+    "page",
+    [page for page in PAGES if blocks_of(page)],
+    ids=lambda page: str(page.relative_to(ROOT)),
 )
 def test_what_a_page_shows_works(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    forget_at_the_end(monkeypatch)
     names, printed = {"__name__": "page"}, ""
     for block in blocks_of(page):
         if block.mark == "file":
@@ -81,18 +84,23 @@ def commands_of(text):
     return [shlex.split(line) for line in lines if line and not line.startswith("#")]
 
 
+def forget_at_the_end(patch):
+    """Let what is registered from now on be forgotten when `patch` is undone."""
+    for registry in (DATASETS, METRICS, MODELS, SPLITTERS):
+        registry.names()
+        patch.setattr(registry, "_things", dict(registry._things))
+    for name in [name for name in sys.modules if name.startswith("wildcell_own_")]:
+        patch.delitem(sys.modules, name)
+
+
 def run_apart(command):
-    """Run a command as in a process of its own: what it registers and imports is forgotten."""
+    """Run a command as in a process of its own."""
     with pytest.MonkeyPatch.context() as patch:
-        for registry in (DATASETS, METRICS, MODELS, SPLITTERS):
-            registry.names()
-            patch.setattr(registry, "_things", dict(registry._things))
+        forget_at_the_end(patch)
         try:
             run(command)
         except SystemExit as end:
             assert not end.code, command  # noqa: PT017  to end is no failure
-        for name in [name for name in sys.modules if name.startswith("wildcell_own_")]:
-            del sys.modules[name]
 
 
 def run(command):

@@ -122,7 +122,7 @@ def run_scenario(
         for seed in _checked_seeds(plan.scenario.seeds if seeds is None else seeds)
         for split in make_splits(plan.scenario, plan.dataset, seed=seed, arm=plan.arm)
     ]
-    names = [*plan.cards, REPLICATE, CEILING]
+    names = [*plan.entries, REPLICATE, CEILING]
     outcomes: list[Outcome] = []
     for split in splits:
         fold = Fold(plan, split)
@@ -136,6 +136,14 @@ def _checked_seeds(seeds: Sequence[int]) -> list[int]:
     if not seeds or min(seeds) < 0:
         raise OptionError(f"Seeds are whole numbers of at least 0; got {list(seeds)}.")
     return list(dict.fromkeys(seeds))
+
+
+class Entry(NamedTuple):
+    """A model that is run: the name its runs bear, its card, and its options."""
+
+    name: str
+    card: ModelCard
+    options: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -152,10 +160,8 @@ class Plan:
         The screen.
     arm
         Arm of the scenario.
-    cards
-        Models by the name that their runs bear: that of the model, with its options.
-    options
-        Options of the models, by the same names.
+    entries
+        Models by the name that their runs bear.
     features
         Features of components that take the place of the data set's own.
     """
@@ -164,9 +170,17 @@ class Plan:
     name: str
     dataset: Dataset
     arm: str
-    cards: Mapping[str, ModelCard]
-    options: Mapping[str, Mapping[str, Any]]
+    entries: Mapping[str, Entry]
     features: pd.DataFrame | None = None
+
+    @property
+    def reference(self) -> str:
+        """The name that the runs of the reference baseline bear."""
+        return next(
+            entry.name
+            for entry in self.entries.values()
+            if entry.card.name == self.scenario.reference
+        )
 
 
 def make_plan(
@@ -188,9 +202,7 @@ def make_plan(
     find_metrics(words.metrics)
     asked = list(dict.fromkeys([*models, words.reference]))
     options = options or {}
-    cards = {with_options(name, options.get(name, {})): find_model(name) for name in asked}
-    for name in asked:
-        _check_options(name, options.get(name, {}))
+    entries = [_entry(find_model(name), options.get(name, {})) for name in asked]
     labels = {**changes}
     if features is not None:
         labels["features"] = fingerprint(features)[:8]
@@ -199,10 +211,7 @@ def make_plan(
         name=with_options(words.name, labels),
         dataset=_load(data or words.dataset, data_options or {}),
         arm=arm or words.default_arm,
-        cards=cards,
-        options={
-            with_options(name, options.get(name, {})): options.get(name, {}) for name in asked
-        },
+        entries={entry.name: entry for entry in entries},
         features=features,
     )
 
@@ -211,12 +220,13 @@ def _load(data: str | Path | Dataset, options: Mapping[str, Any]) -> Dataset:
     return data if isinstance(data, Dataset) else load_dataset(data, **options)
 
 
-def _check_options(name: str, options: Mapping[str, Any]) -> None:
-    """Raise `OptionError` unless the model can be made with these options."""
+def _entry(card: ModelCard, options: Mapping[str, Any]) -> Entry:
+    """Return a model to run, or raise `OptionError` if it cannot be made with these options."""
     try:
-        find_model(name).make(seed=0, **options)
+        card.make(seed=0, **options)
     except TypeError as error:
-        raise OptionError(f"Model {name!r} does not take these options: {error}.") from error
+        raise OptionError(f"Model {card.name!r} does not take these options: {error}.") from error
+    return Entry(with_options(card.name, options), card, options)
 
 
 @dataclass(frozen=True)
@@ -258,8 +268,16 @@ class Fold:
             name,
             self.split.seed,
             self.split.fold,
-            self.plan.options.get(name, {}),
+            self.options(name),
         )
+
+    def options(self, name: str) -> Mapping[str, Any]:
+        """Return the options of a model; the replicate and the ceiling have none."""
+        return self.plan.entries[name].options if name in self.plan.entries else {}
+
+    def version(self, name: str) -> str:
+        """Return the hash of the file a model was read from, "" for an installed one."""
+        return self.plan.entries[name].card.version if name in self.plan.entries else ""
 
 
 @dataclass(frozen=True)
@@ -276,7 +294,7 @@ class Result:
 
 def run_one(fold: Fold, name: str, runs: Path) -> Outcome:
     """Run one model, the replicate or the ceiling on one fold, unless it is finished."""
-    key, inputs = fold.key(name), fold.inputs
+    key, inputs = fold.key(name), {**fold.inputs, "model": fold.version(name)}
     folder = key.folder(runs)
     with claimed(folder):
         found = finished_record(folder, fingerprint(inputs))
@@ -302,7 +320,7 @@ def _result(fold: Fold, name: str) -> Result:
         return Result(Status.OK, fold.judge.ceilings())
     if name == REPLICATE:
         return Result(Status.OK, fold.judge.replicate(np.random.default_rng(fold.split.seed)))
-    card, options = fold.plan.cards[name], fold.plan.options[name]
+    _, card, options = fold.plan.entries[name]
     reasons = unanswerable(card, fold.question.task)
     is_applicable = (reasons == "").to_numpy()
     if not is_applicable.any():
@@ -371,9 +389,7 @@ def _described(fold: Fold, key: RunKey, result: Result) -> dict[str, Any]:
         "synthetic_cells": any(flag.startswith("synthetic_cells") for flag in result.flags),
         "scenario": key.scenario,
         "question": scenario.question,
-        "reference": with_options(
-            scenario.reference, fold.plan.options.get(scenario.reference, {})
-        ),
+        "reference": fold.plan.reference,
         "dataset": key.dataset,
         "arm": key.arm,
         "model": key.model,

@@ -13,7 +13,8 @@ from scipy import sparse
 
 from wildcell.datasets.dataset import Dataset
 from wildcell.names import Role
-from wildcell.scenarios.pose import kept_controls, pose
+from wildcell.scenarios.controls import kept_controls
+from wildcell.scenarios.pose import pose
 from wildcell.scenarios.scenario import load_scenario, scenario_names
 from wildcell.scenarios.split import make_splits
 from wildcell.store.fingerprint import fingerprint

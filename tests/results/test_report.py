@@ -100,13 +100,13 @@ class Page(HTMLParser):
 def inputs(tmp_path_factory) -> Inputs:
     folder = tmp_path_factory.mktemp("report")
     (folder / "own.py").write_text(BREAKING)
-    breaking = f"{folder / 'own.py'}:Breaks"
+    breaking = "own:Breaks"
     screen = simulated(
         n_contexts=2, n_perturbations=8, n_combinations=8, n_genes=50, n_cells=20, n_controls=60
     )
     for name, models, data in (
         ("unseen-context", MODELS, replace(screen, name=HOSTILE)),
-        ("unseen-combination", [*MODELS, breaking], screen),
+        ("unseen-combination", [*MODELS, f"{folder / 'own.py'}:Breaks"], screen),
     ):
         scenario = replace(load_scenario(name), metrics=METRICS, genes="all")
         run_scenario(

@@ -199,7 +199,7 @@ def test_all_that_is_asked_must_be_answered_and_nothing_else(question, means):
     few = replace(means, X=means.X[3:], obs=means.obs[3:])
     with pytest.raises(PredictionError, match=r"lacks 3 of 13 conditions: .*--conditions asked"):
         check_conditions(few, asked)
-    with pytest.raises(PredictionError, match="has 5 conditions that the truth lacks.* 2 more"):
+    with pytest.raises(PredictionError, match=r"has 5 conditions that the truth lacks.* 2 more"):
         check_conditions(means, asked[:8])
 
 

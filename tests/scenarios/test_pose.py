@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,7 +11,8 @@ from wildcell.arrays import log_normalise
 from wildcell.datasets.dataset import Dataset
 from wildcell.errors import OptionError
 from wildcell.names import CONDITION, CONTROL, UNS, Expression, Role
-from wildcell.scenarios.pose import halve, kept_controls, pose, target_genes
+from wildcell.scenarios.controls import kept_controls
+from wildcell.scenarios.pose import pose, target_genes
 from wildcell.scenarios.scenario import load_scenario
 from wildcell.scenarios.split import make_splits
 from wildcell.store.fingerprint import fingerprint
@@ -46,7 +46,8 @@ def test_cells_carry_the_values_and_labels_of_the_data_set(screen):
     for column in [*CONDITION, "control_group", "batch", "replicate"]:
         expected = screen.cells.obs.loc[rows, column].astype(str).to_numpy()
         assert (truth.test.obs[column].to_numpy() == expected).all()
-    assert (truth.test.obs["total_counts"] == screen.cells.obs.loc[rows, "total_counts"]).all
+    depth = screen.cells.obs.loc[rows, "total_counts"].to_numpy()
+    assert (truth.test.obs["total_counts"].to_numpy() == depth).all()
     assert task.train.expression is Expression.COUNTS
     assert list(truth.test.obs.index) == list(range(int(rows.sum())))
 
@@ -85,7 +86,6 @@ def test_truth_counts_the_cells_that_are_tested(screen):
 def test_depth_is_the_median_of_training_cells_and_given_controls(screen):
     split, (task, truth) = posed(screen)
     is_train = split.roles_of_cells(screen) == Role.TRAIN
-    kept = kept_controls(screen, {"context-2"} & set(truth.kept.obs["context"]), seed=0)
     depth = screen.cells.obs["total_counts"].to_numpy()
     kept = kept_controls(screen, set(truth.conditions["control_group"]), seed=0)
     assert task.train.target_sum == np.median(depth[is_train | (screen.is_control & ~kept)])
@@ -149,70 +149,6 @@ def test_question_of_two_control_groups_in_a_context_keeps_them_apart(screen):
         own = given.select((given.obs["control_group"] == group).to_numpy())
         expected = own.lognorm.toarray().mean(axis=0)
         np.testing.assert_allclose(task.query.control_mean[row], expected, rtol=1e-5)
-
-
-def with_strata(n_controls, *, seed=0):
-    """Return a data set of controls alone, in two groups, batches and replicates of random size."""
-    rng = np.random.default_rng(seed)
-    obs = pd.DataFrame(
-        {
-            "perturbation": CONTROL,
-            "control_group": rng.choice(["a", "b"], n_controls),
-            "batch": rng.choice(["x", "y", "z"], n_controls, p=[0.6, 0.3, 0.1]),
-            "replicate": rng.choice(["1", "2"], n_controls),
-        },
-        index=[str(row) for row in range(n_controls)],
-    )
-    obs["context"] = obs["control_group"]
-    return Dataset("controls", ad.AnnData(np.ones((n_controls, 1)), obs=obs))
-
-
-@pytest.mark.parametrize("seed", range(6))
-def test_halves_are_even_in_every_group_batch_and_replicate(seed):
-    dataset = with_strata(81, seed=seed)
-    kept = kept_controls(dataset, {"a", "b"}, seed=seed)
-    obs = dataset.cells.obs.assign(kept=kept)
-    for keys in (["control_group"], ["control_group", "batch", "replicate"]):
-        table = obs.groupby(keys)["kept"].agg(["sum", "size"])
-        assert (np.abs(2 * table["sum"] - table["size"]) <= 1).all()
-
-
-def test_seeds_of_a_pair_swap_the_halves_and_other_pairs_halve_anew():
-    dataset = with_strata(80)
-    halves = [kept_controls(dataset, {"a", "b"}, seed=seed) for seed in range(4)]
-    assert (halves[0] == ~halves[1]).all()
-    assert (halves[2] == ~halves[3]).all()
-    assert 20 < (halves[0] == halves[2]).sum() < 60
-
-
-def test_groups_that_are_not_judged_keep_nothing():
-    dataset = with_strata(80)
-    kept = kept_controls(dataset, {"a"}, seed=0)
-    assert set(dataset.cells.obs.loc[kept, "control_group"]) == {"a"}
-    assert not kept_controls(dataset, set(), seed=0).any()
-
-
-def test_halves_of_a_group_do_not_depend_on_which_others_are_judged():
-    """Seeds of a pair may judge other groups beside this one, and must swap its halves still."""
-    dataset = with_strata(80)
-    in_b = (dataset.cells.obs["control_group"] == "b").to_numpy()
-    alone, beside = (kept_controls(dataset, groups, seed=0) for groups in ({"b"}, {"a", "b"}))
-    assert (alone[in_b] == beside[in_b]).all()
-
-
-def test_single_control_is_on_one_side_and_the_pair_of_seeds_swaps_it():
-    dataset = with_strata(1)
-    group = set(dataset.cells.obs["control_group"])
-    sides = [kept_controls(dataset, group, seed=seed).tolist() for seed in (0, 1)]
-    assert sorted(sides) == [[False], [True]]
-
-
-def test_halving_is_random_within_strata():
-    strata = np.array(["x"] * 6 + ["y"] * 4, dtype=object)
-    halves = {tuple(halve(strata, np.random.default_rng(seed))) for seed in range(20)}
-    assert len(halves) > 10
-    assert {sum(half[:6]) for half in halves} == {3}
-    assert {sum(half[6:]) for half in halves} == {2}
 
 
 def test_features_are_those_of_the_screen_unless_others_are_given(screen):

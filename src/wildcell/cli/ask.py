@@ -1,6 +1,9 @@
 """Questions: split a data set into a task folder and a truth."""
 
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 
 def split(
@@ -13,6 +16,7 @@ def split(
     arm: str | None = None,
     fold: int = 0,
     genes: str | None = None,
+    data_option: Annotated[list[str] | None, Parameter(negative=())] = None,
     features: Path | None = None,
 ) -> None:
     """Write the task folder that any model can read, and the truth elsewhere.
@@ -36,9 +40,14 @@ def split(
         Which fold, from 0, where the arm has several.
     genes
         `all`, or `hvg:N`.
+    data_option
+        A parameter of a named data set as key=value, such as n_cells=40; may be given several
+        times.
     features
         Parquet file of features, one row a component, indexed by its name.
     """
+    from wildcell.cli.options import parse_options
+    from wildcell.cli.progress import working
     from wildcell.errors import OptionError
     from wildcell.run import make_plan
     from wildcell.scenarios.features import read_features
@@ -47,12 +56,21 @@ def split(
     from wildcell.scenarios.split import make_splits
 
     chosen = None if features is None else read_features(features)
-    plan = make_plan(scenario, models=[], data=data, arm=arm, genes=genes, features=chosen)
+    plan = make_plan(
+        scenario,
+        models=[],
+        data=data,
+        data_options=parse_options(data_option or []),
+        arm=arm,
+        genes=genes,
+        features=chosen,
+    )
     splits = make_splits(plan.scenario, plan.dataset, seed=seed, arm=arm)
     if not 0 <= fold < len(splits):
         raise OptionError(f"There are {len(splits)} folds, 0 to {len(splits) - 1}; got {fold}.")
-    question = pose(plan.dataset, splits[fold], plan.scenario, features=plan.features)
     place = truth or out.with_name(f"{out.name}-truth.h5ad")
-    write_question(question, splits[fold], task_folder=out, truth=place)
+    with working("posing the question"):
+        question = pose(plan.dataset, splits[fold], plan.scenario, features=plan.features)
+        write_question(question, splits[fold], task_folder=out, truth=place)
     print(f"Task: {out} ({len(question.task.query.conditions)} conditions asked)")
     print(f"Truth, for the judge alone: {place}")

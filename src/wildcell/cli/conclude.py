@@ -15,12 +15,14 @@ def rank(runs: Path, /, *, metric: str = "pearson_delta", out: Path | None = Non
     out
         Table to write, .csv or .parquet.
     """
+    from wildcell.cli.progress import working
     from wildcell.metrics.metric import METRICS
     from wildcell.results.table import rank_runs
     from wildcell.store.atomic import write_table
 
     METRICS.get(metric)
-    ranks = rank_runs(runs)
+    with working("ranking"):
+        ranks = rank_runs(runs)
     if out is not None:
         write_table(out, ranks)
     for question, table in ranks[ranks["metric"] == metric].groupby(
@@ -39,11 +41,13 @@ def report(runs: Path, /, *, out: Path = Path("report.html")) -> None:
     out
         The file to write.
     """
+    from wildcell.cli.progress import working
     from wildcell.results.report import write_report
     from wildcell.results.table import rank_runs
     from wildcell.store.runs import read_records, read_scores
 
-    write_report(out, scores=read_scores(runs), ranks=rank_runs(runs), runs=read_records(runs))
+    with working("writing the report"):
+        write_report(out, scores=read_scores(runs), ranks=rank_runs(runs), runs=read_records(runs))
     print(f"Wrote {out}")
 
 

@@ -19,11 +19,13 @@ def check(file: Path, /) -> None:
     file
         An h5ad or zarr file.
     """
+    from wildcell.cli.progress import working
     from wildcell.datasets.check import check_cells
     from wildcell.datasets.read import read_cells
 
-    cells = read_cells(file)
-    problems = check_cells(cells)
+    with working("checking"):
+        cells = read_cells(file)
+        problems = check_cells(cells)
     for problem in problems:
         print(problem)
     if problems:
@@ -49,10 +51,13 @@ def curate(
     destination
         The h5ad or zarr file to write.
     """
+    from wildcell.cli.progress import working
     from wildcell.datasets.curate import curate_file
     from wildcell.datasets.read import read_cells
 
-    for sentence in curate_file(source, destination, options):
+    with working("curating"):
+        done = curate_file(source, destination, options)
+    for sentence in done:
         print(sentence)
     print(f"Wrote {destination}: {_summary(read_cells(destination))}.")
 

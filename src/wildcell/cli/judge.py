@@ -65,6 +65,7 @@ def score(
     seed
         Seed of the halving of controls.
     """
+    from wildcell.cli.progress import working
     from wildcell.outside import Reading, judge_files
     from wildcell.scenarios.outside import Labels
     from wildcell.store.atomic import write_table
@@ -77,7 +78,8 @@ def score(
         must_match=conditions == "exact",
         seed=seed,
     )
-    judgement = judge_files(prediction, truth, train=train, model=model, reading=reading)
+    with working("scoring"):
+        judgement = judge_files(prediction, truth, train=train, model=model, reading=reading)
     for sentence in judgement.notes:
         print(sentence)
     write_table(out, judgement.scores)

@@ -42,5 +42,17 @@ def counting(what: str) -> Iterator[Callable[[int, int, str], object]]:
         )
 
 
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """Show on a terminal that something is being done that has no count."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(what):
+        yield
+
+
 def _show_nothing(done: int, total: int, name: str) -> None:
     """Keep silent where nobody watches."""

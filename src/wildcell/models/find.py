@@ -2,6 +2,7 @@
 
 import importlib.util
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -35,12 +36,14 @@ def find_model(name: str) -> ModelCard:
         classes = [key for key, value in vars(module).items() if isinstance(value, type)]
         raise UnknownNameError(f"{path} has no {class_name!r}. {did_you_mean(class_name, classes)}")
     make = getattr(module, class_name)
+    version = file_sha256(Path(path))[:16]
     for registered in MODELS.names():
         if MODELS.get(registered).make is make:
-            return MODELS.get(registered)
+            return replace(MODELS.get(registered), version=version)
     if not all(callable(getattr(make, verb, None)) for verb in ("fit", "predict")):
         raise OptionError(f"{name} is no model: it needs the methods fit(task) and predict(query).")
-    return ModelCard(class_name, make, frozenset(EVERYTHING))
+    shown = f"{Path(path).stem}:{class_name}"
+    return ModelCard(shown, make, frozenset(EVERYTHING), version=version)
 
 
 def _import_file(path: Path) -> ModuleType:

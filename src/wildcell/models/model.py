@@ -59,6 +59,8 @@ class ModelCard:
         Whether it runs in a process of its own, where it cannot reach the truth.
     cite
         Where it was published.
+    version
+        Hash of the file it was read from, where it is not part of an installed package.
     """
 
     name: str
@@ -67,6 +69,7 @@ class ModelCard:
     needs: frozenset[Input] = frozenset()
     is_sealed: bool = False
     cite: str = ""
+    version: str = ""
 
     @property
     def summary(self) -> str:

@@ -78,8 +78,7 @@ def _rank_question(
     rows = [
         {**question, "category": category, "metric": metric, "reference": reference, **row}
         for category, of_category in _by_category(scores)
-        for metric, of_metric in of_category.groupby("metric", sort=False)
-        for row in _rank_metric(of_metric, reference)
+        for metric, row in _rank_category(of_category, reference)
     ]
     table = pd.DataFrame(rows)
     table["same_as"] = table["model"].map(twins).fillna("")
@@ -95,46 +94,50 @@ def _by_category(scores: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
             yield str(category), scores[scores["category"] == category]
 
 
-def _rank_metric(scores: pd.DataFrame, reference: str) -> Iterator[dict[str, Any]]:
-    conditions = scores[CONDITION].drop_duplicates().sort_values(CONDITION)
-    keys = pd.MultiIndex.from_frame(conditions)
-    samples = {
-        str(model): sample_of(table, keys) for model, table in scores.groupby("model", sort=True)
-    }
-    for model, table in scores.groupby("model", sort=True):
-        yield {
-            "model": model,
-            **_described(samples[str(model)]),
-            **_compared(samples, str(model), reference),
-            **_counted(table),
-        }
+def _rank_category(scores: pd.DataFrame, reference: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    counts = _counted(scores)
+    for metric, samples in samples_of(scores).items():
+        for model, sample in samples.items():
+            yield (
+                metric,
+                {
+                    "model": model,
+                    **_described(sample),
+                    **_compared(samples, model, reference),
+                    **counts.loc[(metric, model)].to_dict(),
+                },
+            )
 
 
-def sample_of(scores: pd.DataFrame, keys: pd.MultiIndex) -> Sample:
-    """Average the seeds of one model's scores by one metric, abstentions at their null value.
+def samples_of(scores: pd.DataFrame) -> dict[str, dict[str, Sample]]:
+    """Average seeds, abstentions at their null value; return a sample a metric and model.
 
     A model that failed on some conditions is taken to have abstained there; one that gave no
-    number at all has none.
-
-    Parameters
-    ----------
-    scores
-        Rows of the long table.
-    keys
-        The conditions, in the order that is wanted.
+    answer at all, of any kind, has no values. The samples of one metric have the same conditions
+    in the same order.
     """
     silent = scores["status"].isin([*ABSTENTIONS, Status.ERROR])
-    is_mute = not (scores["status"].isin([Status.OK, *ABSTENTIONS])).any()
-    null = scores["null"] * (np.nan if is_mute else 1.0)
-    value = scores["value"].where(~silent, null)
-    numerator = scores["numerator"].where(~silent, null * scores["denominator"])
-    filled = scores.assign(value=value, numerator=numerator)
-    columns = ["value", "numerator", "denominator"]
-    mean = filled.groupby(CONDITION)[columns].mean().reindex(keys)
-    return Sample(
-        *(keys.get_level_values(name).to_numpy(dtype=object) for name in CONDITION),
-        *(mean[column].to_numpy(dtype=float) for column in columns),
+    answered = scores["status"].isin([Status.OK, *ABSTENTIONS])
+    is_mute = ~answered.groupby([scores["metric"], scores["model"]]).transform("any")
+    null = scores["null"].mask(is_mute)
+    filled = scores[["metric", "model", *CONDITION, "denominator"]].assign(
+        value=scores["value"].where(~silent, null),
+        numerator=scores["numerator"].where(~silent, null * scores["denominator"]),
     )
+    mean = filled.groupby(["metric", "model", *CONDITION], sort=False).mean()
+    metrics = dict.fromkeys(scores["metric"])
+    return {metric: _samples_of_metric(mean.loc[metric]) for metric in metrics}
+
+
+def _samples_of_metric(mean: pd.DataFrame) -> dict[str, Sample]:
+    keys = mean.index.droplevel("model").unique().sort_values()
+    names = [keys.get_level_values(name).to_numpy(dtype=object) for name in CONDITION]
+    samples = {}
+    for model in sorted(set(mean.index.get_level_values("model"))):
+        own = mean.loc[model].reindex(keys)
+        columns = ("value", "numerator", "denominator")
+        samples[str(model)] = Sample(*names, *(own[name].to_numpy(float) for name in columns))
+    return samples
 
 
 def _described(sample: Sample) -> dict[str, Any]:
@@ -167,20 +170,24 @@ def _compared(samples: Mapping[str, Sample], model: str, reference: str) -> dict
     }
 
 
-def _counted(scores: pd.DataFrame) -> dict[str, int]:
+def _counted(scores: pd.DataFrame) -> pd.DataFrame:
+    """Count the rows of each metric and model by how they ended."""
     status = scores["status"]
-    counts = {
-        "scored": int((status == Status.OK).sum()),
-        "abstained": int(status.isin(ABSTENTIONS).sum()),
-        "not_applicable": int((status == Status.NOT_APPLICABLE).sum()),
-        "failed": int((status == Status.ERROR).sum()),
-    }
-    return {
-        **counts,
-        "undefined": len(scores) - sum(counts.values()),
-        "expected": len(scores),
-        "n_seeds": int(scores["seed"].nunique()),
-    }
+    ends = pd.DataFrame(
+        {
+            "scored": status == Status.OK,
+            "abstained": status.isin(ABSTENTIONS),
+            "not_applicable": status == Status.NOT_APPLICABLE,
+            "failed": status == Status.ERROR,
+            "expected": True,
+        }
+    )
+    by = [scores["metric"], scores["model"]]
+    counts = ends.groupby(by).sum()
+    told = counts[["scored", "abstained", "not_applicable", "failed"]].sum(axis=1)
+    return counts.assign(
+        undefined=counts["expected"] - told, n_seeds=scores["seed"].groupby(by).nunique()
+    )
 
 
 def _ranks(table: pd.DataFrame) -> pd.Series:
@@ -197,7 +204,7 @@ def coinciding(scores: pd.DataFrame) -> dict[str, str]:
     wide = scores.pivot_table(index=keys, columns="model", values="value", dropna=False)
     seen: dict[str, pd.Series] = {}
     twins: dict[str, str] = {}
-    for model in sorted(wide.columns, key=str):
+    for model in sorted(set(wide.columns) - set(PSEUDO_MODELS), key=str):
         column = wide[model]
         if column.notna().any():
             twin = next((name for name, other in seen.items() if _equal(column, other)), None)

@@ -109,7 +109,7 @@ def iid(
     rank = cells.iloc[order].groupby(CONDITION).cumcount().reindex(cells.index)
     size = cells.groupby(CONDITION)["context"].transform("size")
     roles = blank_roles(cells, "seen")
-    n_test = np.clip(np.round(test_share * size), 1, size - 1)
+    n_test = np.minimum(np.maximum(np.round(test_share * size), 1), size - 1)
     n_val = np.where(size - n_test >= 3, np.round(val_share * size), 0)
     n_val = np.minimum(n_val, size - n_test - 1)
     _set_role(roles, rank < n_test + n_val, Role.VAL)
