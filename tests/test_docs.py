@@ -50,7 +50,9 @@ def blocks_of(page):
 
 def test_every_mark_is_on_a_block():
     for page in PAGES:
-        n_marks = len(re.findall(r"^<!-- (?:run|output|file: \S+) -->$", page.read_text(), re.M))
+        n_marks = len(
+            re.findall(r"^<!-- (?:run|output|file: \S+) -->$", page.read_text(), re.MULTILINE)
+        )
 
         assert n_marks == sum(bool(block.mark) for block in blocks_of(page)), page
 
@@ -75,7 +77,7 @@ def test_what_a_page_shows_works(page, tmp_path, monkeypatch, capsys):
                 run_apart(command)
             printed = capsys.readouterr().out
         else:
-            exec(block.text, names)  # noqa: S102  the pages are ours
+            exec(block.text, names)
             printed = capsys.readouterr().out
 
 

@@ -336,15 +336,22 @@ def test_ceiling_of_a_strong_effect_lies_above_every_model_and_below_one():
 
 def test_ceiling_is_the_score_of_the_planted_effect():
     """sqrt(S / |D|^2) against what the effect itself correlates, over seeds of the halving."""
-    options = {"n_cells": 60, "n_controls": 300, "n_genes": 200, "null_share": 0.0}
+    options = {
+        "n_genes": 200,
+        "n_cells": 30,
+        "n_controls": 120,
+        "specific_strength": 0.2,
+        "null_share": 0.0,
+        "depth": 800.0,
+    }
     ceilings, found = [], []
     for seed in range(4):
         task, truth = question(seed=seed, **options)
         own = Judge(truth, find_metrics(["pearson_delta"]))
         ceilings.append(own.ceilings()["value"].mean())
         found.append(own.score(planted_means(task.query, **options))["value"].mean())
-    assert np.mean(found) == pytest.approx(np.mean(ceilings), abs=0.05)
-    assert np.mean(ceilings) < 0.97
+    assert np.mean(found) == pytest.approx(np.mean(ceilings), abs=0.03)
+    assert np.mean(ceilings) < 0.9
 
 
 def planted_means(query, **options):

@@ -256,11 +256,16 @@ def _origin(metric: Metric) -> str:
 
 
 @cache
+def _random_answers() -> list[Response]:
+    rng = np.random.default_rng(6)
+    return [response_of(random_answer(_truth(), rng)) for _ in range(N_RANDOM_ANSWERS)]
+
+
+@cache
 def _random_scores(metric: Metric) -> Floats:
     """Return the scores of random answers, a perturbation and answer each."""
-    rng = np.random.default_rng(6)
-    answers = [response_of(random_answer(_truth(), rng)) for _ in range(N_RANDOM_ANSWERS)]
-    return np.concatenate([compute(metric, _true(), answer)[0] for answer in answers])
+    truth = _true()
+    return np.concatenate([compute(metric, truth, answer)[0] for answer in _random_answers()])
 
 
 def _rank_correlation(first: Floats, second: Floats) -> float:
