@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import anndata as ad
 import numpy as np
@@ -13,12 +13,11 @@ from wildcell.datasets.dataset import Dataset
 from wildcell.datasets.read import read_cells
 from wildcell.errors import OptionError
 from wildcell.judge import Judge, find_metrics
+from wildcell.models.answer import answer, unanswerable
 from wildcell.models.find import find_model
-from wildcell.models.model import unanswerable
 from wildcell.names import CEILING, REPLICATE, UNS, Expression, Kind, Status
+from wildcell.record import Result, costs_of, flags_of, key_of, labelled_scores, record_of
 from wildcell.results.rank import EVERY_CATEGORY, rank
-from wildcell.results.score import label
-from wildcell.run import answer
 from wildcell.scenarios.answer import check_conditions
 from wildcell.scenarios.folder import is_truth, prediction_from, read_task, truth_from
 from wildcell.scenarios.outside import (
@@ -36,8 +35,8 @@ from wildcell.scenarios.outside import (
 from wildcell.scenarios.prediction import Prediction
 from wildcell.scenarios.task import Task, Truth
 from wildcell.store.fingerprint import fingerprint
-from wildcell.store.provenance import hardware, now, versions
-from wildcell.store.runs import RunKey, claimed, finish, finished_record
+from wildcell.store.provenance import Cost, measured, now
+from wildcell.store.runs import RECORD, RunKey, claimed, finish, finished_record
 
 BASELINES = ["no-change", "perturbed-mean", "context-transfer", "additive", "matching-mean"]
 """Baselines that need no more than training cells."""
@@ -87,63 +86,72 @@ class FileJudgement:
 
     Attributes
     ----------
-    scores
-        The long table: the prediction, the replicate, the ceiling, and baselines if trained.
-    ranks
-        Means and intervals of the same.
+    model
+        What the prediction is called.
+    truth
+        What it was held to.
+    results
+        By model: the prediction, baselines where there is a task, the replicate, the ceiling.
     notes
         What was read, detected and flagged, in sentences.
-    fingerprints
-        Of what was judged.
+    inputs
+        Fingerprints of what was judged.
+    cost, started
+        What it took, and when it began.
     """
 
-    scores: pd.DataFrame
-    ranks: pd.DataFrame
+    model: str
+    truth: Truth
+    results: Mapping[str, Result]
     notes: Sequence[str]
-    fingerprints: Mapping[str, str]
+    inputs: Mapping[str, str]
+    cost: Cost
+    started: str
+
+    @cached_property
+    def scores(self) -> pd.DataFrame:
+        """The long table, the prediction's rows first."""
+        tables = [
+            labelled_scores(self._key(name), result.scores) for name, result in self.results.items()
+        ]
+        return pd.concat(tables, ignore_index=True)
+
+    @cached_property
+    def ranks(self) -> pd.DataFrame:
+        """Means and intervals of the same."""
+        return rank(self.scores, {self.truth.origin.scenario: self.truth.origin.reference})
 
     @property
     def sentence(self) -> str:
         """The result in one sentence."""
-        return _sentence(self.ranks, str(self.scores["model"].iloc[0]))
+        return _sentence(self.ranks, self.model)
 
     def keep(self, runs: Path) -> Path:
-        """Write the scores as runs, one a model; return the folder of the prediction's own."""
-        folders = [
-            self._keep_model(runs, str(model), scores)
-            for model, scores in self.scores.groupby("model", sort=False)
-        ]
-        return folders[0]
+        """Write the prediction's run, and those of the others that are not there yet.
 
-    def _keep_model(self, runs: Path, model: str, scores: pd.DataFrame) -> Path:
-        first = scores.iloc[0]
-        scenario, dataset, arm = (str(first[name]) for name in ("scenario", "dataset", "arm"))
-        key = RunKey(scenario, dataset, arm, model, seed=int(first["seed"]), fold=0)
-        folder, inputs = key.folder(runs), fingerprint(self.fingerprints)
-        with claimed(folder):
-            if finished_record(folder, inputs) is None:
-                finish(folder, self._record(key, inputs), scores, pd.DataFrame())
-        return folder
+        Returns
+        -------
+        The folder of the prediction's run.
+        """
+        for name in self.results:
+            folder = self._key(name).folder(runs)
+            with claimed(folder):
+                if name == self.model or not (folder / RECORD).exists():
+                    self._keep_run(name, folder)
+        return self._key(self.model).folder(runs)
 
-    def _record(self, key: RunKey, inputs: str) -> dict[str, Any]:
-        return {
-            "status": str(Status.OK),
-            "reason": "",
-            "flags": list(self.notes),
-            "synthetic_cells": False,
-            **{name: getattr(key, name) for name in ("scenario", "dataset", "arm", "model")},
-            "seed": key.seed,
-            "fold": key.fold,
-            "n_folds": 1,
-            "question": QUESTION.question,
-            "reference": QUESTION.reference,
-            "options": {},
-            "sizes": {},
-            "started": now(),
-            "versions": versions(),
-            "hardware": hardware(),
-            "fingerprints": {**self.fingerprints, "inputs": inputs},
-        }
+    def _keep_run(self, name: str, folder: Path) -> None:
+        if finished_record(folder, fingerprint(self.inputs)) is not None:
+            return
+        key, result = self._key(name), self.results[name]
+        record = record_of(
+            key, self.truth, result, inputs=self.inputs, cost=self.cost, started=self.started
+        )
+        n_cells = self.truth.test.n
+        finish(folder, record, labelled_scores(key, result.scores), costs_of(self.cost, n_cells))
+
+    def _key(self, name: str) -> RunKey:
+        return key_of(self.truth.origin, name, {})
 
 
 def judge_files(
@@ -173,34 +181,29 @@ def judge_files(
     BenchmarkError
         A file cannot be read or used, or the two do not fit; nothing is written.
     """
-    reading = reading or Reading()
-    case = open_case(prediction, truth, train, reading)
-    judge = Judge(case.truth, find_metrics(QUESTION.metrics))
-    tables = {model: judge.score(case.prediction), **_baselines(case.task, judge, reading.seed)}
-    tables[REPLICATE] = judge.replicate(np.random.default_rng(reading.seed))
-    tables[CEILING] = judge.ceilings()
-    scores = pd.concat(
-        [
-            label(
-                table,
-                scenario=QUESTION.name,
-                dataset=truth.stem,
-                arm=QUESTION.default_arm,
-                model=name,
-                seed=reading.seed,
-                fold=0,
-            )
-            for name, table in tables.items()
-        ],
-        ignore_index=True,
-    )
-    reference = QUESTION.reference if case.task is not None else ""
-    return FileJudgement(
-        scores,
-        rank(scores, {QUESTION.name: reference}),
-        case.notes,
-        {"prediction": fingerprint(case.prediction), "truth": fingerprint(case.truth)},
-    )
+    reading, started = reading or Reading(), now()
+    if model in {*BASELINES, REPLICATE, CEILING}:
+        raise OptionError(
+            f"{model!r} is the name of a baseline; call the prediction something else."
+        )
+    with measured() as cost:
+        case = open_case(prediction, truth, train, reading)
+        judge = Judge(case.truth, find_metrics(QUESTION.metrics))
+        own = Result(
+            Status.OK,
+            judge.score(case.prediction),
+            prediction=case.prediction,
+            flags=flags_of(judge, case.prediction),
+        )
+        rng = np.random.default_rng(case.truth.origin.seed)
+        results = {
+            model: own,
+            **_baselines(case.task, judge, case.truth.origin.seed),
+            REPLICATE: Result(Status.OK, judge.replicate(rng)),
+            CEILING: Result(Status.OK, judge.ceilings()),
+        }
+    inputs = {"truth": fingerprint(case.truth), "prediction": fingerprint(case.prediction)}
+    return FileJudgement(model, case.truth, results, case.notes, inputs, cost, started)
 
 
 def open_case(prediction: Path, truth: Path, train: Path | None, reading: Reading) -> FileCase:
@@ -218,7 +221,13 @@ def open_case(prediction: Path, truth: Path, train: Path | None, reading: Readin
         task = None if task is None else _task_on(task, held_to)
     if reading.must_match:
         check_conditions(given, held_to.conditions)
-    return FileCase(given, held_to, task, [*notes, *more])
+    if depth is None and expression is Expression.LOGNORM and held_to.test.target_sum is not None:
+        notes.append(
+            f"{prediction}: taken to be at the truth's library size of "
+            f"{held_to.test.target_sum:.6g}; say --target-sum if it is not."
+        )
+    flags = [f"{truth}: {flag}." for flag in held_to.origin.flags]
+    return FileCase(given, held_to, task, [*notes, *more, *flags])
 
 
 def _depth_of(cells: ad.AnnData, expression: Expression, kind: Kind) -> float | None:
@@ -251,11 +260,7 @@ def _open_truth(
     question = pose_from_files(
         screen, seen, seed=reading.seed, target_sum=depth if is_free else None
     )
-    flag = (
-        f"{path}: its controls were halved here, and the model may have seen both halves; "
-        "its agreement with the truth may be too good."
-    )
-    return question.truth, None if seen is None else question.task, [note, flag]
+    return question.truth, None if seen is None else question.task, [note]
 
 
 def _own_depth(cells: ad.AnnData, expression: Expression) -> float | None:
@@ -287,17 +292,18 @@ def _task_on(task: Task, truth: Truth) -> Task:
     )
 
 
-def _baselines(task: Task | None, judge: Judge, seed: int) -> dict[str, pd.DataFrame]:
+def _baselines(task: Task | None, judge: Judge, seed: int) -> dict[str, Result]:
     """Score the naive baselines that training cells allow."""
     if task is None:
         return {}
-    tables = {}
+    results = {}
     for name in BASELINES:
         card = find_model(name)
         is_applicable = (unanswerable(card, task) == "").to_numpy()
         prediction = answer(card, task, is_applicable, seed, {})
-        tables[name] = judge.score(prediction, is_applicable=is_applicable)
-    return tables
+        scores = judge.score(prediction, is_applicable=is_applicable)
+        results[name] = Result(Status.OK, scores, flags=flags_of(judge, prediction))
+    return results
 
 
 def _sentence(ranks: pd.DataFrame, model: str) -> str:

@@ -2,7 +2,7 @@
 
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,31 +10,19 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from wildcell.arrays import Booleans
 from wildcell.datasets.dataset import Dataset
-from wildcell.datasets.load import load_dataset
-from wildcell.errors import OptionError, PredictionError
+from wildcell.errors import OptionError
 from wildcell.judge import Judge, find_metrics
-from wildcell.models.find import find_model
-from wildcell.models.model import ModelCard, unanswerable
-from wildcell.names import (
-    CEILING,
-    COST_COLUMNS,
-    REPLICATE,
-    Kind,
-    Role,
-    Status,
-    with_options,
-)
-from wildcell.results.score import label
+from wildcell.models.answer import answer, unanswerable
+from wildcell.names import CEILING, REPLICATE, Status
+from wildcell.plan import Plan, make_plan
+from wildcell.record import Result, costs_of, flags_of, labelled_scores, record_of
 from wildcell.scenarios.folder import write_prediction
 from wildcell.scenarios.pose import Question, pose
-from wildcell.scenarios.prediction import Prediction
-from wildcell.scenarios.scenario import Scenario, gene_count, load_scenario
+from wildcell.scenarios.scenario import Scenario
 from wildcell.scenarios.split import Split, make_splits
-from wildcell.scenarios.task import Task
 from wildcell.store.fingerprint import fingerprint
-from wildcell.store.provenance import Cost, hardware, measured, now, versions
+from wildcell.store.provenance import measured, now
 from wildcell.store.runs import PREDICTION, RunKey, claimed, finish, finished_record
 
 OnRun = Callable[[int, int, str], object]
@@ -138,97 +126,6 @@ def _checked_seeds(seeds: Sequence[int]) -> list[int]:
     return list(dict.fromkeys(seeds))
 
 
-class Entry(NamedTuple):
-    """A model that is run: the name its runs bear, its card, and its options."""
-
-    name: str
-    card: ModelCard
-    options: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What fixes the runs of one scenario on one data set.
-
-    Attributes
-    ----------
-    scenario
-        The question in words.
-    name
-        The scenario's name, with what was changed from its file.
-    dataset
-        The screen.
-    arm
-        Arm of the scenario.
-    entries
-        Models by the name that their runs bear.
-    features
-        Features of components that take the place of the data set's own.
-    """
-
-    scenario: Scenario
-    name: str
-    dataset: Dataset
-    arm: str
-    entries: Mapping[str, Entry]
-    features: pd.DataFrame | None = None
-
-    @property
-    def reference(self) -> str:
-        """The name that the runs of the reference baseline bear."""
-        return next(
-            entry.name
-            for entry in self.entries.values()
-            if entry.card.name == self.scenario.reference
-        )
-
-
-def make_plan(
-    scenario: str | Path | Scenario,
-    *,
-    models: Sequence[str],
-    data: str | Path | Dataset | None = None,
-    data_options: Mapping[str, Any] | None = None,
-    arm: str | None = None,
-    genes: str | None = None,
-    features: pd.DataFrame | None = None,
-    options: Mapping[str, Mapping[str, Any]] | None = None,
-) -> Plan:
-    """Look up all names and check all options before anything is computed."""
-    words = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
-    changes: dict[str, Any] = {} if genes in {None, words.genes} else {"genes": genes}
-    gene_count(changes.get("genes", words.genes))
-    words.options(arm)
-    find_metrics(words.metrics)
-    asked = list(dict.fromkeys([*models, words.reference]))
-    options = options or {}
-    entries = [_entry(find_model(name), options.get(name, {})) for name in asked]
-    labels = {**changes}
-    if features is not None:
-        labels["features"] = fingerprint(features)[:8]
-    return Plan(
-        scenario=replace(words, **changes),
-        name=with_options(words.name, labels),
-        dataset=_load(data or words.dataset, data_options or {}),
-        arm=arm or words.default_arm,
-        entries={entry.name: entry for entry in entries},
-        features=features,
-    )
-
-
-def _load(data: str | Path | Dataset, options: Mapping[str, Any]) -> Dataset:
-    return data if isinstance(data, Dataset) else load_dataset(data, **options)
-
-
-def _entry(card: ModelCard, options: Mapping[str, Any]) -> Entry:
-    """Return a model to run, or raise `OptionError` if it cannot be made with these options."""
-    try:
-        card.make(seed=0, **options)
-    except TypeError as error:
-        raise OptionError(f"Model {card.name!r} does not take these options: {error}.") from error
-    return Entry(with_options(card.name, options), card, options)
-
-
 @dataclass(frozen=True)
 class Fold:
     """One split of a plan, posed and judged once for all models, when the first needs it."""
@@ -247,7 +144,7 @@ class Fold:
         return Judge(self.question.truth, find_metrics(self.plan.scenario.metrics))
 
     @cached_property
-    def inputs(self) -> dict[str, str]:
+    def asked(self) -> dict[str, str]:
         """Fingerprints of everything that the question follows from."""
         scenario = self.plan.scenario
         return {
@@ -259,18 +156,6 @@ class Fold:
             ),
         }
 
-    def key(self, name: str) -> RunKey:
-        """Return what names the run of a model."""
-        return RunKey(
-            self.plan.name,
-            self.plan.dataset.name,
-            self.plan.arm,
-            name,
-            self.split.seed,
-            self.split.fold,
-            self.options(name),
-        )
-
     def options(self, name: str) -> Mapping[str, Any]:
         """Return the options of a model; the replicate and the ceiling have none."""
         return self.plan.entries[name].options if name in self.plan.entries else {}
@@ -280,21 +165,19 @@ class Fold:
         return self.plan.entries[name].card.version if name in self.plan.entries else ""
 
 
-@dataclass(frozen=True)
-class Result:
-    """What one run came to: scores, and what is written of it beside them."""
-
-    status: Status
-    scores: pd.DataFrame
-    reason: str = ""
-    log: str = ""
-    prediction: Prediction | None = None
-    flags: Sequence[str] = ()
-
-
 def run_one(fold: Fold, name: str, runs: Path) -> Outcome:
     """Run one model, the replicate or the ceiling on one fold, unless it is finished."""
-    key, inputs = fold.key(name), {**fold.inputs, "model": fold.version(name)}
+    plan, split = fold.plan, fold.split
+    key = RunKey(
+        plan.scenario.name,
+        plan.dataset.name,
+        plan.arm,
+        name,
+        split.seed,
+        split.fold,
+        fold.options(name),
+    )
+    inputs = {**fold.asked, "model": fold.version(name)}
     folder = key.folder(runs)
     with claimed(folder):
         found = finished_record(folder, fingerprint(inputs))
@@ -305,13 +188,10 @@ def run_one(fold: Fold, name: str, runs: Path) -> Outcome:
             result = _result(fold, name)
         if result.prediction is not None:
             write_prediction(folder / PREDICTION, result.prediction)
-        record = {
-            **_described(fold, key, result),
-            "started": started,
-            **vars(cost),
-            "fingerprints": {**_fingerprints(result), **inputs, "inputs": fingerprint(inputs)},
-        }
-        finish(folder, record, _labelled(key, result.scores), _costs(fold, cost))
+        task, truth = fold.question
+        record = record_of(key, truth, result, inputs=inputs, cost=cost, started=started)
+        scores = labelled_scores(key, result.scores)
+        finish(folder, record, scores, costs_of(cost, task.train.n))
         return Outcome(folder, record, is_new=True)
 
 
@@ -329,7 +209,7 @@ def _result(fold: Fold, name: str) -> Result:
     try:
         prediction = answer(card, fold.question.task, is_applicable, fold.split.seed, options)
         scores = fold.judge.score(prediction, is_applicable=is_applicable)
-    except Exception as error:  # noqa: BLE001  a model's crash is a result
+    except (Exception, SystemExit) as error:  # noqa: BLE001  a model's crash is a result
         reason = f"{type(error).__name__}: {error}"
         return Result(Status.ERROR, fold.judge.failed(), reason, traceback.format_exc())
     return Result(
@@ -337,98 +217,5 @@ def _result(fold: Fold, name: str) -> Result:
         scores,
         "; ".join(sorted(set(reasons) - {""})),
         prediction=prediction,
-        flags=_flags(fold, prediction),
+        flags=flags_of(fold.judge, prediction),
     )
-
-
-def answer(
-    card: ModelCard,
-    task: Task,
-    is_applicable: Booleans,
-    seed: int,
-    options: Mapping[str, Any],
-) -> Prediction:
-    """Fit a fresh model and ask it the conditions that it can answer."""
-    query = task.query.select(is_applicable)
-    model = card.make(seed=seed, **options)
-    model.fit(replace(task, query=query))
-    prediction = model.predict(query)
-    if not isinstance(prediction, Prediction):
-        raise PredictionError(f"Model {card.name!r} returned a {type(prediction).__name__}.")
-    return prediction
-
-
-def _flags(fold: Fold, prediction: Prediction) -> list[str]:
-    flags = []
-    if fold.plan.scenario.fit_on == "all":
-        flags.append("leak: genes were chosen on all cells, test cells included")
-    if prediction.kind is Kind.MEAN and fold.judge.makes_cells:
-        flags.append("synthetic_cells: cells were made from the given controls and the means")
-    return flags
-
-
-def _labelled(key: RunKey, scores: pd.DataFrame) -> pd.DataFrame:
-    return label(
-        scores,
-        scenario=key.scenario,
-        dataset=key.dataset,
-        arm=key.arm,
-        model=key.model,
-        seed=key.seed,
-        fold=key.fold,
-    )
-
-
-def _described(fold: Fold, key: RunKey, result: Result) -> dict[str, Any]:
-    truth, scenario = fold.question.truth, fold.plan.scenario
-    return {
-        "status": str(result.status),
-        "reason": result.reason,
-        "log": result.log,
-        "flags": list(result.flags),
-        "synthetic_cells": any(flag.startswith("synthetic_cells") for flag in result.flags),
-        "scenario": key.scenario,
-        "question": scenario.question,
-        "reference": fold.plan.reference,
-        "dataset": key.dataset,
-        "arm": key.arm,
-        "model": key.model,
-        "seed": key.seed,
-        "fold": key.fold,
-        "n_folds": fold.split.n_folds,
-        "options": dict(key.options),
-        "genes": scenario.genes,
-        "n_genes": len(truth.test.genes),
-        "expression": str(truth.test.expression),
-        "target_sum": truth.test.target_sum,
-        "sizes": _sizes(fold),
-        "versions": versions(),
-        "hardware": hardware(),
-    }
-
-
-def _sizes(fold: Fold) -> dict[str, Any]:
-    task, truth = fold.question
-    cells = {
-        Role.TRAIN: int((~task.train.is_control).sum()),
-        Role.VAL: int((~task.val.is_control).sum()),
-        Role.TEST: truth.test.n,
-    }
-    return {
-        **{
-            str(role): {"conditions": len(fold.split.conditions_in(role)), "cells": cells.get(role)}
-            for role in Role
-        },
-        "controls_given": truth.given.n,
-        "controls_kept": truth.kept.n,
-    }
-
-
-def _fingerprints(result: Result) -> dict[str, str]:
-    prediction = result.prediction
-    return {} if prediction is None else {"prediction": fingerprint(prediction)}
-
-
-def _costs(fold: Fold, cost: Cost) -> pd.DataFrame:
-    row = {**vars(cost), "n_cells": fold.question.task.train.n}
-    return pd.DataFrame([row]).reindex(columns=COST_COLUMNS)

@@ -10,14 +10,13 @@ from scipy import sparse
 
 from wildcell.laws.law import LawBrokenError, obey, sentence
 from wildcell.laws.model import MODEL_LAWS, ModelCase
+from wildcell.models.answer import asked_abilities, unanswerable
 from wildcell.models.model import (
     EVERYTHING,
     MODELS,
     Ability,
     Input,
     ModelCard,
-    asked_abilities,
-    unanswerable,
 )
 from wildcell.names import Expression, Kind
 from wildcell.scenarios.pose import Question

@@ -86,6 +86,19 @@ def test_signal_leaves_out_the_targets(repeats):
     assert (np.abs(signal.mean(axis=0) - expected) < 3 * standard_error).all()
 
 
+def test_centring_few_genes_takes_its_share_of_the_noise(repeats):
+    """Of four genes, the mean takes a quarter of the noise with it."""
+    targets = np.ones((len(STRENGTHS), N_GENES), dtype=bool)
+    targets[:, :4] = False
+    measured = [
+        measured_signal(repeats.measured(i, targets=targets), is_centred=True).signal
+        for i in range(N_REPEATS)
+    ]
+    standard_error = np.std(measured, axis=0, ddof=1) / np.sqrt(N_REPEATS)
+    few = repeats.effect[:, :4] - repeats.effect[:, :4].mean(axis=1, keepdims=True)
+    assert (np.abs(np.mean(measured, axis=0) - (few**2).sum(axis=1)) < 3 * standard_error).all()
+
+
 def test_signal_is_signed_where_there_is_nothing_but_noise(truths):
     signal = np.array([measured_signal(truth).signal[0] for truth in truths])
     assert 0.2 < (signal < 0).mean() < 0.8

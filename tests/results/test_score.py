@@ -1,6 +1,7 @@
 """Each score is a number or says why it is none; silence takes the metric's null value."""
 
 from dataclasses import replace
+from functools import reduce
 
 import numpy as np
 import pytest
@@ -113,6 +114,9 @@ def test_silence_on_a_ratio_keeps_the_denominator_of_the_truth(evidence):
         np.testing.assert_allclose(silent["denominator"], spoken["denominator"])
         assert np.isnan(silent["numerator"][1])
         assert silent["null"][1] == 0
+    nothing = reduce(without, range(N), evidence.answer)
+    silent = score(evidence, "effect_r2", answer=nothing)
+    np.testing.assert_allclose(silent["denominator"], spoken["denominator"])
 
 
 @pytest.mark.parametrize("name", METRICS.names())

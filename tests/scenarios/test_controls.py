@@ -98,8 +98,8 @@ def group_of(values, perturbations):
 
 def test_group_is_noisy_where_the_kept_half_outweighs_effect_and_cells():
     """Unit noise in 300 genes: N_k is 600 / n_controls, N_p is 12, and S the effect."""
-    assert noisy_groups(*screen_of([4.0] * 9, n_controls=20)) == ("c",)  # 30 > 16
-    assert noisy_groups(*screen_of([4.0] * 9, n_controls=70)) == ()  # 8.6 < 16
+    assert noisy_groups(*screen_of([4.0] * 9, n_controls=30)) == ("c",)  # 20 > 16
+    assert noisy_groups(*screen_of([4.0] * 9, n_controls=50)) == ()  # 12 < 16
     assert noisy_groups(*screen_of([40.0] * 9, n_controls=20)) == ()  # 30 < 52
 
 

@@ -7,7 +7,15 @@ from typing import Annotated
 from cyclopts import Parameter
 
 
-def predict(task_folder: Path, /, *, model: str, out: Path, seed: int = 0) -> None:
+def predict(
+    task_folder: Path,
+    /,
+    *,
+    model: str,
+    out: Path,
+    seed: int = 0,
+    model_option: Annotated[list[str] | None, Parameter(negative=())] = None,
+) -> None:
     """Fit a model to a task folder and write its prediction.
 
     Parameters
@@ -20,20 +28,22 @@ def predict(task_folder: Path, /, *, model: str, out: Path, seed: int = 0) -> No
         The h5ad file to write.
     seed
         Seed of the model.
+    model_option
+        An option of the model as key=value, such as alpha=10; may be given several times.
     """
+    from wildcell.cli.options import parse_options
     from wildcell.errors import OptionError
+    from wildcell.models.answer import answer, unanswerable
     from wildcell.models.find import find_model
-    from wildcell.models.model import unanswerable
-    from wildcell.run import answer
     from wildcell.scenarios.folder import read_task, write_prediction
 
-    card = find_model(model)
+    card, options = find_model(model), parse_options(model_option or [])
     task = read_task(task_folder)
     reasons = unanswerable(card, task)
     is_applicable = (reasons == "").to_numpy()
     if not is_applicable.any():
         raise OptionError(f"{model} is not applicable here: {'; '.join(sorted(set(reasons)))}.")
-    write_prediction(out, answer(card, task, is_applicable, seed, {}))
+    write_prediction(out, answer(card, task, is_applicable, seed, options))
     print(f"Wrote {out}: {is_applicable.sum()} of {len(reasons)} conditions answered.")
     for reason in sorted(set(reasons) - {""}):
         print(f"Not applicable to {(reasons == reason).sum()} conditions: {reason}.")

@@ -49,7 +49,7 @@ def split(
     from wildcell.cli.options import parse_options
     from wildcell.cli.progress import working
     from wildcell.errors import OptionError
-    from wildcell.run import make_plan
+    from wildcell.plan import make_plan
     from wildcell.scenarios.features import read_features
     from wildcell.scenarios.folder import write_question
     from wildcell.scenarios.pose import pose

@@ -68,6 +68,7 @@ def _print_question(title: str, metric: str, table: "object") -> None:
         "speaks of",
         "over reference",
         "scored",
+        "not scored because",
         box=None,
         pad_edge=False,
         header_style="bold",
@@ -85,6 +86,7 @@ def _print_question(title: str, metric: str, table: "object") -> None:
             row["interval"],
             f"{_number(row['difference'])} {_range(row['difference_low'], row['difference_high'])}",
             f"{row['scored']}/{row['expected']}",
+            row["unscored"],
         )
     console.print(shown)
 

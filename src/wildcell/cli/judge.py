@@ -83,23 +83,24 @@ def score(
     for sentence in judgement.notes:
         print(sentence)
     write_table(out, judgement.scores)
+    print(f"Wrote {out}")
     if runs is not None:
         print(f"Kept in {judgement.keep(runs)}")
-    _print_means(judgement.ranks)
+    _print_means(judgement.ranks, list(judgement.results))
     print(judgement.sentence)
 
 
-def _print_means(ranks: "pd.DataFrame") -> None:
+def _print_means(ranks: "pd.DataFrame", models: list[str]) -> None:
+    """Print a row a metric and a column a model; `scored` counts those of the first model."""
     from rich.table import Table
 
     from wildcell.cli.progress import printer
     from wildcell.metrics.metric import METRICS
 
-    models = list(dict.fromkeys(ranks["model"]))
     table = Table("metric", "best", *models, "scored", box=None, pad_edge=False)
     for metric, rows in ranks[ranks["category"] == "all"].groupby("metric", sort=False):
         of_model = rows.set_index("model")
-        first = of_model.iloc[0]
+        first = of_model.loc[models[0]]
         means = [_number(of_model["mean"].get(name, float("nan"))) for name in models]
         counted = f"{first['scored']}/{first['expected']}"
         table.add_row(str(metric), METRICS.get(str(metric)).best, *means, counted)

@@ -1,5 +1,6 @@
 """The command line: one verb, one function, one file or folder left behind."""
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -69,6 +70,9 @@ def main(arguments: list[str] | None = None) -> None:
     except BenchmarkError as error:
         print(f"wildcell: {error}", file=sys.stderr)
         raise SystemExit(1) from error
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
     except KeyboardInterrupt:
         print("wildcell: stopped; finished runs are kept.", file=sys.stderr)
         raise SystemExit(130) from None

@@ -11,7 +11,8 @@ from scipy import sparse
 from wildcell.arrays import Booleans
 from wildcell.errors import PredictionError
 from wildcell.laws.law import Law
-from wildcell.models.model import ModelCard, unanswerable
+from wildcell.models.answer import unanswerable
+from wildcell.models.model import ModelCard
 from wildcell.names import CONDITION, Kind
 from wildcell.scenarios.answer import check_conditions, to_truth
 from wildcell.scenarios.pose import Question

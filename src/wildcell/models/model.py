@@ -5,10 +5,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 
-import numpy as np
-import pandas as pd
-
-from wildcell.arrays import Booleans
 from wildcell.registry import Registry
 from wildcell.scenarios.prediction import Prediction
 from wildcell.scenarios.task import Query, Task
@@ -107,64 +103,3 @@ def model(
         return make
 
     return register
-
-
-def unanswerable(card: ModelCard, task: Task) -> pd.Series:
-    """Return, for each condition of the task's query, why the model cannot answer it, or "".
-
-    Parameters
-    ----------
-    card
-        The model's declarations.
-    task
-        The question; features and components are read from its query.
-    """
-    query = task.query
-    reasons = pd.Series("", index=query.conditions.index)
-    for ability, asked in asked_abilities(task).items():
-        if ability not in card.answers:
-            reasons[asked & (reasons == "")] = f"cannot answer an {ability}"
-    for need in sorted(card.needs):
-        lacking = _lacks(task, need)
-        reasons[lacking & (reasons == "")] = f"needs {need}"
-    return reasons
-
-
-def asked_abilities(task: Task) -> dict[Ability, Booleans]:
-    """Return which kinds of unseen each condition of the query asks for, each (n_conditions,)."""
-    query = task.query
-    seen = task.train.obs.loc[~task.train.is_control]
-    seen_components = query.components[query.components["perturbation"].isin(seen["perturbation"])]
-    conditions = query.conditions
-    is_new = ~conditions["perturbation"].isin(seen["perturbation"]).to_numpy()
-    parts = query.components.groupby("perturbation")["component"].agg(set)
-    parts_of = [parts.get(key, set()) for key in conditions["perturbation"]]
-    known = set(seen_components["component"])
-    has_new_part = np.array([not part <= known for part in parts_of], dtype=bool)
-    is_combination = np.array([len(part) > 1 for part in parts_of], dtype=bool)
-    return {
-        Ability.UNSEEN_CONTEXT: ~conditions["context"].isin(seen["context"]).to_numpy(),
-        Ability.UNSEEN_PERTURBATION: is_new & has_new_part,
-        Ability.UNSEEN_COMBINATION: is_new & is_combination,
-        Ability.UNSEEN_DOSE: is_new & ~has_new_part & ~is_combination,
-    }
-
-
-def _lacks(task: Task, need: Input) -> Booleans:
-    """Mark conditions for which an input is lacking, or all if nothing trained on has it."""
-    query = task.query
-    if need is Input.EMBEDDING:
-        return np.full(len(query.conditions), query.controls.embedding is None)
-    featured = set() if query.features is None else set(query.features.index)
-    if need is Input.FEATURES_OR_TARGETS and not featured:
-        featured = set(query.controls.genes)
-    without = _with_part_outside(query.components, featured)
-    trained = set(task.train.obs.loc[~task.train.is_control, "perturbation"])
-    if trained <= without:
-        return np.ones(len(query.conditions), dtype=bool)
-    return query.conditions["perturbation"].isin(without).to_numpy(dtype=bool)
-
-
-def _with_part_outside(components: pd.DataFrame, known: set[str]) -> set[str]:
-    is_outside = ~components["component"].isin(known)
-    return set(components.loc[is_outside, "perturbation"])

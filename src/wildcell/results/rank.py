@@ -41,6 +41,7 @@ RANK_COLUMNS = [
     "failed",
     "undefined",
     "expected",
+    "unscored",
     "reference",
     "same_as",
 ]
@@ -60,7 +61,8 @@ def rank(scores: pd.DataFrame, references: Mapping[str, str]) -> pd.DataFrame:
     -------
     One row a question, category of conditions, metric and model, with the columns of
     `RANK_COLUMNS`. `scored`, `abstained`, `not_applicable`, `failed` and `undefined` count rows
-    of the long table and add up to `expected`. `same_as` names the model that this one's scores
+    of the long table and add up to `expected`; `unscored` says why there is no score, in words of
+    `Status`. `same_as` names the model that this one's scores
     coincide with, where they do.
     """
     tables = [
@@ -186,7 +188,20 @@ def _counted(scores: pd.DataFrame) -> pd.DataFrame:
     counts = ends.groupby(by).sum()
     told = counts[["scored", "abstained", "not_applicable", "failed"]].sum(axis=1)
     return counts.assign(
-        undefined=counts["expected"] - told, n_seeds=scores["seed"].groupby(by).nunique()
+        unscored=_unscored(scores),
+        undefined=counts["expected"] - told,
+        n_seeds=scores["seed"].groupby(by).nunique(),
+    )
+
+
+def _unscored(scores: pd.DataFrame) -> pd.Series:
+    """Say of each metric and model how many rows have no score, and why."""
+    without = scores[scores["status"] != Status.OK]
+    counts = without.groupby(["metric", "model", "status"], sort=True).size().reset_index(name="n")
+    said = counts["status"] + ": " + counts["n"].astype(str)
+    by = scores.groupby(["metric", "model"]).size().index
+    return (
+        said.groupby([counts["metric"], counts["model"]]).agg(", ".join).reindex(by, fill_value="")
     )
 
 

@@ -1,5 +1,7 @@
 """The task folder, which any model can read, and the judge's file, which none should."""
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from wildcell.names import CONDITION, UNS, Expression, Kind
 from wildcell.scenarios.pose import Question
 from wildcell.scenarios.prediction import Prediction
 from wildcell.scenarios.split import Split
-from wildcell.scenarios.task import Cells, Query, Task, Truth
+from wildcell.scenarios.task import Cells, Origin, Query, Task, Truth
 from wildcell.store.atomic import write_cells, write_json, write_table
 
 TRUTH_SIDES = ["test", "kept", "given"]
@@ -109,7 +111,7 @@ def write_truth(path: Path, truth: Truth) -> None:
         "conditions": truth.conditions,
         "targets": truth.targets,
         "noisy_groups": np.array(truth.noisy_groups, dtype=str),
-        "may_have_seen_kept": truth.may_have_seen_kept,
+        "origin": json.dumps(asdict(truth.origin)),
     }
     write_cells(path, cells)
 
@@ -129,9 +131,14 @@ def truth_from(cells: ad.AnnData) -> Truth:
         conditions=conditions.astype({name: str for name in conditions if name != "n_cells"}),
         targets=targets,
         noisy_groups=tuple(map(str, metadata["noisy_groups"])),
-        may_have_seen_kept=bool(metadata["may_have_seen_kept"]),
+        origin=_origin_from(str(metadata["origin"])),
         **sides,
     )
+
+
+def _origin_from(text: str) -> Origin:
+    words = json.loads(text)
+    return Origin(**{**words, "flags": tuple(words["flags"])})
 
 
 def to_anndata(cells: Cells) -> ad.AnnData:

@@ -19,6 +19,11 @@ from wildcell.scenarios.scenario import Scenario
 from wildcell.scenarios.split import Split
 from wildcell.scenarios.task import Cells, Truth
 
+SEEN_BOTH_HALVES = (
+    "the controls were halved after the fact, and the model may have seen both halves: its "
+    "agreement with the truth may be too good"
+)
+
 SAME_DEPTH_TOLERANCE = 0.01
 """Library sizes of log-normalised cells that agree within this share count as one."""
 
@@ -205,7 +210,8 @@ def pose_from_files(
     split = Split(QUESTION.name, QUESTION.default_arm, seed, 0, 1, _tested(screen, truth), roles)
     question = pose(screen, split, QUESTION)
     task, judged = question if target_sum is None else at_library_size(question, target_sum)
-    return Question(task, replace(judged, may_have_seen_kept=True))
+    origin = replace(judged.origin, flags=(*judged.origin.flags, SEEN_BOTH_HALVES))
+    return Question(task, replace(judged, origin=origin))
 
 
 def at_library_size(question: Question, target_sum: float) -> Question:

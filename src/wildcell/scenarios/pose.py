@@ -1,6 +1,7 @@
 """From a data set and a split to the two sides of one question."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from wildcell.scenarios.controls import kept_controls, noisy_groups
 from wildcell.scenarios.preprocess import choose_genes, median_depth
 from wildcell.scenarios.scenario import Scenario
 from wildcell.scenarios.split import Split
-from wildcell.scenarios.task import Cells, Query, Task, Truth
+from wildcell.scenarios.task import Cells, Origin, Query, Task, Truth
 
 CELL_COLUMNS = [*CONDITION, "control_group", "batch", "replicate"]
 TRUTH_COLUMNS = [*CONDITION, "control_group", "category", "modality", "n_cells"]
@@ -83,14 +84,47 @@ def pose(
         conditions=asked[TRUTH_COLUMNS].copy(),
         test=panel.take(roles == Role.TEST),
         kept=panel.take(is_kept),
-        given=panel.take(is_given & _in_groups(dataset, roles == Role.TEST)),
+        given=given,
         targets=target_genes(asked, dataset.components, panel.gene_names),
+        origin=_origin(
+            dataset, split, scenario, roles, {"given": given.n, "kept": int(is_kept.sum())}
+        ),
         noisy_groups=noisy_groups(
             panel.take(is_beside_test & ~dataset.is_control),
             panel.take(is_beside_test & dataset.is_control),
         ),
     )
     return Question(Task(train, val, query), truth)
+
+
+def _origin(
+    dataset: Dataset,
+    split: Split,
+    scenario: Scenario,
+    roles: NDArray[np.object_],
+    controls: Mapping[str, int],
+) -> Origin:
+    sizes: dict[str, Any] = {
+        str(role): {
+            "conditions": len(split.conditions_in(role)),
+            "cells": int((roles == role).sum()),
+        }
+        for role in Role
+    }
+    leak = "leak: genes were chosen on all cells, test cells included"
+    return Origin(
+        scenario=scenario.name,
+        arm=split.arm,
+        dataset=dataset.name,
+        seed=split.seed,
+        fold=split.fold,
+        n_folds=split.n_folds,
+        question=scenario.question,
+        reference=scenario.reference,
+        genes=scenario.genes,
+        flags=(leak,) if scenario.fit_on == "all" else (),
+        sizes={**sizes, **{f"controls_{side}": n for side, n in controls.items()}},
+    )
 
 
 class _Panel(NamedTuple):

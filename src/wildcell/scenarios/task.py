@@ -1,7 +1,9 @@
 """The two sides of one question: what a model may see, and what only the judge may."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -171,6 +173,35 @@ class Task:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Where a question comes from, in the words that results are joined by.
+
+    Attributes
+    ----------
+    scenario, arm, dataset, seed, fold, n_folds
+        Which question it is.
+    question, reference, genes
+        The scenario's words: what is asked, the baseline that is the 0, the rule for genes.
+    flags
+        What speaks against the question, in sentences.
+    sizes
+        Conditions and cells by role, and controls by side.
+    """
+
+    scenario: str
+    arm: str
+    dataset: str
+    seed: int
+    fold: int
+    n_folds: int
+    question: str
+    reference: str
+    genes: str
+    flags: tuple[str, ...]
+    sizes: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Truth:
     """The judge's side, never given to a model.
 
@@ -189,8 +220,8 @@ class Truth:
         Columns perturbation, gene: genes targeted directly, where they are in the panel.
     noisy_groups
         Control groups whose kept half is too noisy to measure effects against.
-    may_have_seen_kept
-        Whether the halving was done after the fact, so that a model may know the kept half.
+    origin
+        Where the question comes from.
     """
 
     conditions: pd.DataFrame
@@ -198,5 +229,5 @@ class Truth:
     kept: Cells
     given: Cells
     targets: pd.DataFrame
+    origin: Origin
     noisy_groups: tuple[str, ...] = ()
-    may_have_seen_kept: bool = False

@@ -88,8 +88,9 @@ def finished_record(folder: Path, inputs: str) -> dict[str, Any] | None:
     found = record.get("fingerprints", {}).get("inputs")
     if found != inputs:
         raise StoreError(
-            f"{folder} holds a run made from other data, split or options (fingerprint {found}, "
-            f"now {inputs}). Name another folder for these runs, or delete that one."
+            f"{folder} holds a run made from other data, split, options or model file "
+            f"(fingerprint {found}, now {inputs}). Name another folder for these runs, or delete "
+            "that one."
         )
     return record
 

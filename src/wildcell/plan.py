@@ -1,0 +1,107 @@
+"""What is to be run: names looked up and options checked before anything is computed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from wildcell.datasets.dataset import Dataset
+from wildcell.datasets.load import load_dataset
+from wildcell.errors import OptionError
+from wildcell.judge import find_metrics
+from wildcell.models.find import find_model
+from wildcell.models.model import ModelCard
+from wildcell.names import with_options
+from wildcell.registry import did_you_mean
+from wildcell.scenarios.scenario import Scenario, gene_count, load_scenario
+from wildcell.store.fingerprint import fingerprint
+
+
+class Entry(NamedTuple):
+    """A model that is run: the name its runs bear, its card, and its options."""
+
+    name: str
+    card: ModelCard
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What fixes the runs of one scenario on one data set.
+
+    Attributes
+    ----------
+    scenario
+        The question in words; its name says what was changed from its file.
+    dataset
+        The screen.
+    arm
+        Arm of the scenario.
+    entries
+        Models by the name that their runs bear.
+    features
+        Features of components that take the place of the data set's own.
+    """
+
+    scenario: Scenario
+    dataset: Dataset
+    arm: str
+    entries: Mapping[str, Entry]
+    features: pd.DataFrame | None = None
+
+
+def make_plan(
+    scenario: str | Path | Scenario,
+    *,
+    models: Sequence[str],
+    data: str | Path | Dataset | None = None,
+    data_options: Mapping[str, Any] | None = None,
+    arm: str | None = None,
+    genes: str | None = None,
+    features: pd.DataFrame | None = None,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Plan:
+    """Look up all names and check all options before anything is computed."""
+    words = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
+    changes: dict[str, Any] = {} if genes in {None, words.genes} else {"genes": genes}
+    gene_count(changes.get("genes", words.genes))
+    words.options(arm)
+    find_metrics(words.metrics)
+    labels = (
+        dict(changes) if features is None else {**changes, "features": fingerprint(features)[:8]}
+    )
+    return Plan(
+        scenario=replace(words, **changes, name=with_options(words.name, labels)),
+        dataset=_load(data or words.dataset, data_options or {}),
+        arm=arm or words.default_arm,
+        entries=_entries(models, words.reference, options or {}),
+        features=features,
+    )
+
+
+def _entries(
+    models: Sequence[str], reference: str, options: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Entry]:
+    """Return the models to run by name, and the reference baseline without options."""
+    unused = sorted(set(options) - set(models))
+    if unused:
+        hint = did_you_mean(unused[0], models)
+        raise OptionError(f"Options are given for {unused[0]!r}, which is not run. {hint}")
+    entries = [_entry(find_model(name), options.get(name, {})) for name in models]
+    entries.append(_entry(find_model(reference), {}))
+    return {entry.name: entry for entry in entries}
+
+
+def _load(data: str | Path | Dataset, options: Mapping[str, Any]) -> Dataset:
+    return data if isinstance(data, Dataset) else load_dataset(data, **options)
+
+
+def _entry(card: ModelCard, options: Mapping[str, Any]) -> Entry:
+    """Return a model to run, or raise `OptionError` if it cannot be made with these options."""
+    try:
+        card.make(seed=0, **options)
+    except TypeError as error:
+        raise OptionError(f"Model {card.name!r} does not take these options: {error}.") from error
+    return Entry(with_options(card.name, options), card, options)

@@ -1,0 +1,119 @@
+"""What is written of a run beside its scores."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pandas as pd
+
+from wildcell.judge import Judge
+from wildcell.names import COST_COLUMNS, Kind, Status
+from wildcell.results.score import label
+from wildcell.scenarios.prediction import Prediction
+from wildcell.scenarios.task import Origin, Truth
+from wildcell.store.fingerprint import fingerprint
+from wildcell.store.provenance import Cost, hardware, versions
+from wildcell.store.runs import RunKey
+
+SYNTHETIC = "synthetic_cells: cells were made from the given controls and the predicted means"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one run came to.
+
+    Attributes
+    ----------
+    status
+        How it ended.
+    scores
+        A row a condition and metric, without the columns that name the run.
+    reason, log
+        Why it ended so, in a line; the whole traceback of a crash.
+    prediction
+        The answer, where there is one.
+    flags
+        What a reader must know of the scores, in sentences.
+    """
+
+    status: Status
+    scores: pd.DataFrame
+    reason: str = ""
+    log: str = ""
+    prediction: Prediction | None = None
+    flags: Sequence[str] = ()
+
+
+def flags_of(judge: Judge, prediction: Prediction) -> list[str]:
+    """Return what a reader must know of the scores of a prediction."""
+    return [SYNTHETIC] if prediction.kind is Kind.MEAN and judge.makes_cells else []
+
+
+def key_of(origin: Origin, model: str, options: Mapping[str, Any]) -> RunKey:
+    """Return what names the run of a model on a question."""
+    return RunKey(
+        origin.scenario, origin.dataset, origin.arm, model, origin.seed, origin.fold, options
+    )
+
+
+def labelled_scores(key: RunKey, scores: pd.DataFrame) -> pd.DataFrame:
+    """Return scores with the columns that name the run."""
+    return label(
+        scores,
+        scenario=key.scenario,
+        dataset=key.dataset,
+        arm=key.arm,
+        model=key.model,
+        seed=key.seed,
+        fold=key.fold,
+    )
+
+
+def record_of(
+    key: RunKey,
+    truth: Truth,
+    result: Result,
+    *,
+    inputs: Mapping[str, str],
+    cost: Cost,
+    started: str,
+) -> dict[str, Any]:
+    """Return the content of a run.json.
+
+    Parameters
+    ----------
+    key
+        The run's names and options.
+    truth
+        What it was judged by.
+    result
+        What it came to.
+    inputs
+        Fingerprints of all that it follows from.
+    cost, started
+        What it took, and when it began.
+    """
+    made = {} if result.prediction is None else {"prediction": fingerprint(result.prediction)}
+    return {
+        **asdict(truth.origin),
+        "model": key.model,
+        "options": dict(key.options),
+        "status": str(result.status),
+        "reason": result.reason,
+        "log": result.log,
+        "flags": [*truth.origin.flags, *result.flags],
+        "synthetic_cells": SYNTHETIC in result.flags,
+        "n_genes": len(truth.test.genes),
+        "expression": str(truth.test.expression),
+        "target_sum": truth.test.target_sum,
+        "started": started,
+        **vars(cost),
+        "versions": versions(),
+        "hardware": hardware(),
+        "fingerprints": {**made, **inputs, "inputs": fingerprint(inputs)},
+    }
+
+
+def costs_of(cost: Cost, n_cells: int) -> pd.DataFrame:
+    """Return the one row of a run's costs.parquet."""
+    return pd.DataFrame([{**vars(cost), "n_cells": n_cells}]).reindex(columns=COST_COLUMNS)
