@@ -17,8 +17,11 @@ CHUNK_ROWS = 8192
 
 
 def as_csr(matrix: object) -> Matrix:
-    """Return `matrix` as a CSR copy of its own, in float32, sharing no memory with the caller."""
-    return sparse.csr_matrix(matrix, dtype=np.float32, copy=True)
+    """Return `matrix` as a canonical CSR copy, in float32, sharing no memory with the caller."""
+    rows = sparse.csr_matrix(matrix, dtype=np.float32, copy=True)
+    rows.sum_duplicates()
+    rows.eliminate_zeros()
+    return rows
 
 
 def log_normalise(counts: Matrix, total_counts: Floats, target_sum: float) -> Matrix:

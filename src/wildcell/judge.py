@@ -306,7 +306,6 @@ class Judge:
             prediction,
             self.truth.given,
             self.truth.conditions,
-            np.random.default_rng(0),
             sources=self._sources,
             max_cells=self.convention.max_cells,
             library_size=self.convention.lfc_target_sum,

@@ -120,7 +120,7 @@ def test_how_the_matrix_is_stored_does_not_matter(screen, stored):
     cells = screen.cells.copy()
     cells.X = stored(cells.X.toarray())
     _, expected = posed(screen)
-    _, found = posed(Dataset("stored", cells))
+    _, found = posed(Dataset(screen.name, cells))
     assert fingerprint(found.task) == fingerprint(expected.task)
     assert fingerprint(found.truth) == fingerprint(expected.truth)
 

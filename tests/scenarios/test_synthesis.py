@@ -54,7 +54,7 @@ def make(mean, controls, *, n=1, seed=0, **options):
         predicted(mean, conditions, controls),
         controls,
         conditions,
-        np.random.default_rng(seed),
+        seed=seed,
         **options,
     ).cells
 
@@ -182,9 +182,7 @@ def test_each_condition_is_made_from_the_controls_of_its_own_group():
     conditions = pd.concat([asked(2, "c1"), asked(1, "c0")], ignore_index=True)
     names, moments = controls.control_moments()
     mean = moments.mean[names.get_indexer(conditions["control_group"])]
-    cells = synthesise(
-        predicted(mean, conditions, controls), controls, conditions, np.random.default_rng(0)
-    ).cells
+    cells = synthesise(predicted(mean, conditions, controls), controls, conditions).cells
     assert len(cells.obs) == 90
     for context in ("c0", "c1"):
         of_condition = (cells.obs["context"] == context) & (cells.obs["perturbation"] == "p0")
@@ -196,7 +194,7 @@ def test_genes_are_matched_by_name():
     controls = controls_of(n_genes=8)
     conditions, mean = asked(), mean_of(controls) * 0.5
     backwards = predicted(mean[::-1], conditions, controls, genes=controls.genes[::-1])
-    turned = synthesise(backwards, controls, conditions, np.random.default_rng(0)).cells
+    turned = synthesise(backwards, controls, conditions).cells
     assert (turned.X != make(mean, controls).X).nnz == 0
 
 
@@ -204,14 +202,14 @@ def test_conditions_without_a_prediction_get_no_cells():
     controls = controls_of(n_genes=8)
     answered = asked(2).iloc[[1]]
     prediction = predicted(mean_of(controls), answered, controls)
-    cells = synthesise(prediction, controls, asked(2), np.random.default_rng(0)).cells
+    cells = synthesise(prediction, controls, asked(2)).cells
     assert set(cells.obs["perturbation"]) == {"p1"}
 
 
 def test_no_condition_at_all_gives_no_cells():
     controls = controls_of(n_genes=8)
     prediction = predicted(mean_of(controls), asked(1), controls)
-    cells = synthesise(prediction, controls, asked(0), np.random.default_rng(0)).cells
+    cells = synthesise(prediction, controls, asked(0)).cells
     assert cells.X.shape == (0, 8)
     assert list(cells.obs.columns) == ["context", "perturbation", "total_counts"]
 
@@ -259,7 +257,7 @@ def test_a_prediction_that_cells_cannot_be_made_for_is_refused(changes, message)
     controls = controls_of(n_genes=8)
     prediction = predicted(1.0, asked(), controls, **changes)
     with pytest.raises(PredictionError, match=message):
-        synthesise(prediction, controls, asked(), np.random.default_rng(0))
+        synthesise(prediction, controls, asked())
 
 
 def test_controls_that_are_not_counts_are_refused():
@@ -271,16 +269,14 @@ def test_controls_that_are_not_counts_are_refused():
 def test_a_control_group_without_controls_is_named():
     controls, conditions = controls_of(n_genes=8), asked(1, "c9")
     with pytest.raises(PredictionError, match="no given controls of control group 'c9'"):
-        synthesise(
-            predicted(1.0, conditions, controls), controls, conditions, np.random.default_rng(0)
-        )
+        synthesise(predicted(1.0, conditions, controls), controls, conditions)
 
 
 def test_two_means_of_one_condition_are_refused():
     controls = controls_of(n_genes=8)
     twice = pd.concat([asked(), asked()], ignore_index=True)
     with pytest.raises(PredictionError, match="several means of one condition"):
-        synthesise(predicted(1.0, twice, controls), controls, asked(), np.random.default_rng(0))
+        synthesise(predicted(1.0, twice, controls), controls, asked())
 
 
 def test_fewer_than_one_cell_is_refused():

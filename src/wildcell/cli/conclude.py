@@ -60,20 +60,16 @@ def _print_question(title: str, metric: str, table: "object") -> None:
     assert isinstance(table, pd.DataFrame)
     console = printer()
     console.print(f"\n{title}, {metric}", style="bold")
+    every = table[(table["category"] == "all") & (table["same_as"] == "")]
+    header = ["rank", "model", "mean", "95 % interval", "speaks of", "over reference", "scored"]
+    has_gaps = bool((every["unscored"] != "").any())
     shown = Table(
-        "rank",
-        "model",
-        "mean",
-        "95 % interval",
-        "speaks of",
-        "over reference",
-        "scored",
-        "not scored because",
+        *header,
+        *(["not scored because"] if has_gaps else []),
         box=None,
         pad_edge=False,
         header_style="bold",
     )
-    every = table[(table["category"] == "all") & (table["same_as"] == "")]
     for _, row in every.sort_values(["rank", "model"]).iterrows():
         twins = table.loc[
             (table["same_as"] == row["model"]) & (table["category"] == "all"), "model"
@@ -86,7 +82,7 @@ def _print_question(title: str, metric: str, table: "object") -> None:
             row["interval"],
             f"{_number(row['difference'])} {_range(row['difference_low'], row['difference_high'])}",
             f"{row['scored']}/{row['expected']}",
-            row["unscored"],
+            *([row["unscored"]] if has_gaps else []),
         )
     console.print(shown)
 

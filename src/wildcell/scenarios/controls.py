@@ -1,5 +1,7 @@
 """Controls in two halves, one given and one kept, and whether the kept ones can carry a delta."""
 
+from zlib import crc32
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,8 +20,8 @@ def kept_controls(dataset: Dataset, groups: set[str], *, seed: int) -> Booleans:
     kept = np.zeros(len(obs), dtype=bool)
     group_of = obs["control_group"].astype(str).to_numpy()
     strata = (obs["batch"].astype(str) + "\x1f" + obs["replicate"].astype(str)).to_numpy()
-    rng = np.random.default_rng([seed // 2, len(obs)])
-    for group in sorted(groups):
+    for group in groups:
+        rng = np.random.default_rng([seed // 2, crc32(group.encode())])
         rows = np.flatnonzero(dataset.is_control & (group_of == group))
         first_half = halve(strata[rows], rng)
         kept[rows] = ~first_half if seed % 2 else first_half

@@ -84,7 +84,7 @@ def pose(
         conditions=asked[TRUTH_COLUMNS].copy(),
         test=panel.take(roles == Role.TEST),
         kept=panel.take(is_kept),
-        given=given,
+        given=panel.take(is_given & _in_groups(dataset, roles == Role.TEST)),
         targets=target_genes(asked, dataset.components, panel.gene_names),
         origin=_origin(
             dataset, split, scenario, roles, {"given": given.n, "kept": int(is_kept.sum())}

@@ -25,8 +25,9 @@ def _check_share(name: str, share: float) -> None:
         raise OptionError(f"{name} must be at least 0 and below 1; got {share}.")
 
 
-def _n_of(share: float, n: int, *, at_least: int) -> int:
-    return max(at_least, round(share * n))
+def _n_of(share: float, n: int) -> int:
+    """Return how many of n names a share is: one at least, and not all of them."""
+    return min(max(1, round(share * n)), n - 1)
 
 
 def deal(names: Sequence[str], n_folds: int, rng: np.random.Generator) -> list[list[str]]:
@@ -65,8 +66,8 @@ def held_out_folds(
 ) -> list[tuple[set[str], set[str]]]:
     """Return the names for test and for validation of each fold.
 
-    At least one name always stays for training; validation gets none when it would take the last
-    but one.
+    At least one name always stays for training; with fewer than three left beside the test,
+    validation gets none.
     """
     _check_share("test_share", test_share)
     _check_share("val_share", val_share)
@@ -75,7 +76,7 @@ def held_out_folds(
     if n_folds > 1:
         tests = deal(names, n_folds, rng)
     else:
-        tests = [list(rng.permutation(names)[: _n_of(test_share, len(names), at_least=1)])]
+        tests = [list(rng.permutation(names)[: _n_of(test_share, len(names))])]
     return [(set(test), _pick_val(names, test, val_share, rng)) for test in tests]
 
 
@@ -85,7 +86,7 @@ def _pick_val(
     rest = sorted(set(names) - set(test))
     if share == 0 or len(rest) < 3:
         return set()
-    return set(rng.permutation(rest)[: _n_of(share, len(rest), at_least=1)])
+    return set(rng.permutation(rest)[: _n_of(share, len(rest))])
 
 
 def _set_role(roles: pd.DataFrame, rows: pd.Series, role: Role, reason: str = "") -> None:
@@ -218,7 +219,7 @@ def _unseen_components(
     sizes = conditions.drop_duplicates("perturbation").set_index("perturbation")["n_components"]
     is_single = components["perturbation"].map(sizes) == 1
     names = sorted(set(components.loc[is_single, "component"]))
-    return set(rng.permutation(names)[: _n_of(share, len(names), at_least=1)]) if names else set()
+    return set(rng.permutation(names)[: _n_of(share, len(names))]) if names else set()
 
 
 def combination_categories(

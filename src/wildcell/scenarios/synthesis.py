@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
+from zlib import crc32
 
 import numpy as np
 import pandas as pd
@@ -37,8 +38,8 @@ def synthesise(
     prediction: Prediction,
     controls: Cells,
     query_conditions: pd.DataFrame,
-    rng: np.random.Generator,
     *,
+    seed: int = 0,
     sources: Mapping[str, Source] | None = None,
     max_cells: int = 500,
     library_size: float = 10_000.0,
@@ -62,8 +63,9 @@ def synthesise(
         The given controls, as counts.
     query_conditions
         Columns context, perturbation, control_group.
-    rng
-        Draws the counts, and the controls where there are more than `max_cells`.
+    seed
+        Of the counts that are drawn, and of the controls where there are more than `max_cells`;
+        each condition has a stream of its own, so that it does not depend on the others.
     sources
         What `control_sources` returned for these controls, to be made once for many predictions.
     max_cells
@@ -89,7 +91,7 @@ def synthesise(
     >>> asked = pd.DataFrame({"context": ["k562"], "perturbation": ["KLF1"],
     ...                       "control_group": ["k562"]})
     >>> silent = Prediction(np.array([[0.0, 0.0]]), asked, genes, Kind.MEAN)
-    >>> synthesise(silent, controls, asked, np.random.default_rng(0)).cells.X.sum()
+    >>> synthesise(silent, controls, asked).cells.X.sum()
     np.float32(0.0)
     """
     _check(prediction, controls, max_cells)
@@ -101,6 +103,7 @@ def synthesise(
     for row, condition in asked[is_answered].iterrows():
         source = _source_of(str(condition["control_group"]), sources)
         change = source.change(means[row])
+        rng = _generator(seed, condition)
         chosen = _choose(source.n, max_cells, rng)
         blocks.append(source.draw(change, chosen, rng))
         tables.append(_cells_of(condition, source.total_counts[chosen]))
@@ -114,6 +117,11 @@ def synthesise(
         target_sum=controls.target_sum,
     )
     return Synthetic(cells, linear)
+
+
+def _generator(seed: int, condition: pd.Series) -> np.random.Generator:
+    name = "\x1f".join(map(str, condition[CONDITION]))
+    return np.random.default_rng([seed, crc32(name.encode())])
 
 
 def control_sources(controls: Cells) -> dict[str, Source]:

@@ -14,6 +14,9 @@ import pandas as pd
 
 from wildcell.errors import StoreError
 
+NO_SPACE = "No space left"
+"""What h5py's errors say of a full disk; on closing a file they have no number."""
+
 
 @contextmanager
 def writing(path: Path) -> Iterator[Path]:
@@ -32,6 +35,10 @@ def writing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     except OSError as error:
         raise StoreError(_explain(path, error)) from error
+    except RuntimeError as error:
+        if NO_SPACE not in str(error):
+            raise
+        raise StoreError(_disk_is_full(path)) from error
     finally:
         if temporary.exists():
             temporary.unlink()
@@ -70,9 +77,13 @@ def _sync(path: Path) -> None:
         os.fsync(stream.fileno())
 
 
+def _disk_is_full(path: Path) -> str:
+    return f"The disk is full: {path} was not written. Free some space and start again."
+
+
 def _explain(path: Path, error: OSError) -> str:
-    if error.errno == errno.ENOSPC or "No space left" in str(error):
-        return f"The disk is full: {path} was not written. Free some space and start again."
+    if error.errno == errno.ENOSPC or NO_SPACE in str(error):
+        return _disk_is_full(path)
     if error.errno in {errno.EROFS, errno.EACCES, errno.EPERM}:
         return f"{path.parent} cannot be written ({os.strerror(error.errno)}); name another place."
     return f"{path} could not be written: {error}"

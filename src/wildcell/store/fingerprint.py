@@ -16,6 +16,9 @@ from wildcell.errors import BenchmarkError
 
 DIGEST_BYTES = 16
 
+MISSING_LABEL = "\x00missing"
+"""What stands for a label that is not there, lest it be taken for the word `nan`."""
+
 
 def fingerprint(*parts: Any) -> str:
     """Return the hash of the content of `parts`, 32 hexadecimal digits.
@@ -88,7 +91,7 @@ def _tag(digest: "hashlib.blake2b", *values: object) -> None:
 def _plain(column: pd.Series) -> np.ndarray[Any, Any]:
     """Return a column as an array whose content does not depend on how pandas stores it."""
     if isinstance(column.dtype, pd.CategoricalDtype) or column.dtype.kind not in "biuf":
-        return column.astype(object).map(str).to_numpy()
+        return column.astype(object).map(str).mask(column.isna(), MISSING_LABEL).to_numpy()
     return column.to_numpy()
 
 
@@ -102,7 +105,10 @@ def _feed_array(digest: "hashlib.blake2b", array: np.ndarray[Any, Any]) -> None:
 
 def _feed_sparse(digest: "hashlib.blake2b", matrix: Any) -> None:
     rows = sparse.csr_matrix(matrix)
-    rows.sort_indices()
+    if not rows.has_canonical_format or (rows.data == 0).any():
+        rows = rows.copy()
+        rows.sum_duplicates()
+        rows.eliminate_zeros()
     _tag(digest, "sparse", rows.shape)
     for array in (rows.data, rows.indices.astype(np.int64), rows.indptr.astype(np.int64)):
         _feed_array(digest, array)
