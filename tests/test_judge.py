@@ -247,6 +247,16 @@ def test_conditions_that_a_model_cannot_answer_are_not_applicable():
         assert row_of(table, metric, 2)["status"] == "ok"
 
 
+def test_what_the_truth_does_not_define_excuses_nobody():
+    prediction, truth = answer_of("perturbed-mean"), question().truth
+    nothing = replace(prediction, X=prediction.X[:0], obs=prediction.obs[:0])
+    few = replace(truth, kept=truth.kept.select(np.arange(truth.kept.n) < 0))
+    cannot = np.zeros(len(prediction.obs), dtype=bool)
+    table = judge(few, metrics=["pearson_delta", "mae"]).score(nothing, is_applicable=cannot)
+    status = table.groupby("metric")["status"].agg(set).to_dict()
+    assert status == {"pearson_delta": {"too_few_controls"}, "mae": {"not_applicable"}}
+
+
 @pytest.mark.parametrize(
     ("silence", "status"),
     [(Judge.not_applicable, "not_applicable"), (Judge.failed, "error")],
@@ -313,6 +323,19 @@ def test_replicate_is_one_half_of_the_cells_against_the_other():
     assert (np.abs(halves["n_truth"] - halves["n_prediction"]) <= 8).all()
     own = score(truth, own_cells(truth), metrics=["mae"])["value"].mean()
     assert own < table.loc[table["metric"] == "mae", "value"].mean()
+
+
+def test_replicate_is_scored_both_ways():
+    truth, own = question().truth, judge(metrics=["pearson_delta"])
+    halves = own._halves(np.random.default_rng(0))
+    ways = []
+    for measured, answering in (halves, halves[::-1]):
+        answer = own_cells(replace(truth, test=answering))
+        table = score(replace(truth, test=measured), answer, metrics=["pearson_delta"])
+        ways.append(table["value"].to_numpy())
+    assert np.abs(ways[0] - ways[1]).max() > 1e-3
+    found = own.replicate(np.random.default_rng(0))["value"]
+    np.testing.assert_allclose(found, (ways[0] + ways[1]) / 2)
 
 
 def test_replicate_is_the_same_with_the_same_generator():

@@ -1,7 +1,5 @@
 """From a file as its authors left it to a curated data set, with an account of what was done."""
 
-import secrets
-import shutil
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +20,7 @@ from wildcell.datasets.harmonise import (
 from wildcell.datasets.labels import as_text, find_column, is_missing, matches, some_of
 from wildcell.datasets.perturbations import name_perturbations, perturbation_times
 from wildcell.datasets.read import CELLS_SUFFIXES, read_labels, read_source, source_sha256
-from wildcell.errors import DataError, OptionError, StoreError
+from wildcell.errors import DataError, OptionError
 from wildcell.names import CONDITION, CONTROL, SCHEMA_VERSION, UNS, Expression
 from wildcell.store.atomic import write_cells
 
@@ -125,10 +123,7 @@ def curate_file(source: Path, destination: Path, options: CurateOptions) -> list
     )
     curated, done = curate(cells, named)
     curated.uns[UNS]["sha256"] = source_sha256(source)
-    if destination.suffix == ".zarr":
-        _write_zarr(destination, curated)
-    else:
-        write_cells(destination, curated)
+    write_cells(destination, curated)
     return done
 
 
@@ -269,19 +264,3 @@ def _refuse_problems(problems: list[str]) -> None:
     if problems:
         listing = "\n".join(f"  - {problem}" for problem in problems)
         raise DataError(f"What comes out would not be a curated data set:\n{listing}")
-
-
-def _write_zarr(path: Path, cells: ad.AnnData) -> None:
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with warnings.catch_warnings(), ad.settings.override(zarr_write_format=3):
-            warnings.simplefilter("ignore")  # about defaults of later versions
-            cells.write_zarr(temporary)
-        if path.exists():
-            shutil.rmtree(path)
-        temporary.rename(path)
-    except OSError as error:
-        raise StoreError(f"{path} could not be written: {error}") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)

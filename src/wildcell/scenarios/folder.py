@@ -18,7 +18,7 @@ from wildcell.scenarios.pose import Question
 from wildcell.scenarios.prediction import Prediction
 from wildcell.scenarios.split import Split
 from wildcell.scenarios.task import Cells, Origin, Query, Task, Truth
-from wildcell.store.atomic import write_cells, write_json, write_table
+from wildcell.store.atomic import write_cells, write_json, write_table, writing
 
 TRUTH_SIDES = ["test", "kept", "given"]
 TASK_FILES = {
@@ -39,23 +39,31 @@ def write_question(question: Question, split: Split, *, task_folder: Path, truth
     Raises
     ------
     StoreError
-        The truth would lie inside the task folder, or a file cannot be written.
+        The truth would lie inside the task folder, that folder is there already and not empty,
+        or a file cannot be written; then nothing is left behind.
     """
+    if task_folder.exists() and any(task_folder.iterdir()):
+        raise StoreError(f"{task_folder} is not empty; delete it, or name another folder.")
     if task_folder.resolve() in truth.resolve().parents:
         raise StoreError(f"{truth} lies inside the task folder, where models would find it.")
-    task = question.task
-    write_cells(task_folder / "train.h5ad", to_anndata(task.train))
-    write_cells(task_folder / "val.h5ad", to_anndata(task.val))
-    write_cells(task_folder / "controls_given.h5ad", to_anndata(task.query.controls))
-    write_table(task_folder / "query.csv", task.query.conditions)
-    write_table(task_folder / "components.csv", task.query.components)
-    write_table(task_folder / "split.csv", split.conditions)
+    with writing(task_folder) as folder:
+        _write_task(folder, question.task, split)
+        write_truth(truth, question.truth)
+
+
+def _write_task(folder: Path, task: Task, split: Split) -> None:
+    folder.mkdir()
+    write_cells(folder / "train.h5ad", to_anndata(task.train))
+    write_cells(folder / "val.h5ad", to_anndata(task.val))
+    write_cells(folder / "controls_given.h5ad", to_anndata(task.query.controls))
+    write_table(folder / "query.csv", task.query.conditions)
+    write_table(folder / "components.csv", task.query.components)
+    write_table(folder / "split.csv", split.conditions)
     if task.query.features is not None:
         features = task.query.features.rename_axis("component")
         features.columns = features.columns.astype(str)
-        write_table(task_folder / "features.parquet", features)
-    write_json(task_folder / "preprocess.json", _preprocessing(task))
-    write_truth(truth, question.truth)
+        write_table(folder / "features.parquet", features)
+    write_json(folder / "preprocess.json", _preprocessing(task))
 
 
 def _preprocessing(task: Task) -> dict[str, Any]:

@@ -1,9 +1,11 @@
-"""Files that are either whole or not there."""
+"""Files and folders that are either whole or not there."""
 
 import errno
 import json
 import os
 import secrets
+import shutil
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,15 +14,14 @@ from typing import Any
 import anndata as ad
 import pandas as pd
 
-from wildcell.errors import StoreError
-
-NO_SPACE = "No space left"
-"""What h5py's errors say of a full disk; on closing a file they have no number."""
+from wildcell.errors import NO_SPACE, StoreError
 
 
 @contextmanager
 def writing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`, moved onto it when the block ends without error.
+
+    The block makes a file there, or a folder; a folder takes the place of one that is there.
 
     Raises
     ------
@@ -31,8 +32,9 @@ def writing(path: Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
-        _sync(temporary)
-        temporary.replace(path)
+        _move(temporary, path)
+    except StoreError as error:  # of a file inside a folder: named by where it would lie
+        raise StoreError(str(error).replace(temporary.name, path.name)) from error
     except OSError as error:
         raise StoreError(_explain(path, error)) from error
     except RuntimeError as error:
@@ -40,8 +42,7 @@ def writing(path: Path) -> Iterator[Path]:
             raise
         raise StoreError(_disk_is_full(path)) from error
     finally:
-        if temporary.exists():
-            temporary.unlink()
+        _remove(temporary)
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -67,14 +68,30 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_cells(path: Path, cells: ad.AnnData) -> None:
-    """Write an AnnData as compressed h5ad, atomically."""
+    """Write an AnnData as zarr or compressed h5ad, after the suffix of `path`, atomically."""
     with writing(path) as temporary:
-        cells.write_h5ad(temporary, compression="lzf")
+        if path.suffix != ".zarr":
+            cells.write_h5ad(temporary, compression="lzf")
+            return
+        with warnings.catch_warnings(), ad.settings.override(zarr_write_format=3):
+            warnings.simplefilter("ignore")  # about defaults of later versions
+            cells.write_zarr(temporary)
 
 
-def _sync(path: Path) -> None:
-    with path.open("rb") as stream:
-        os.fsync(stream.fileno())
+def _move(temporary: Path, path: Path) -> None:
+    if temporary.is_dir():
+        _remove(path)
+    else:
+        with temporary.open("rb") as stream:
+            os.fsync(stream.fileno())
+    temporary.replace(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    elif path.exists():
+        path.unlink()
 
 
 def _disk_is_full(path: Path) -> str:
