@@ -11,28 +11,32 @@ import pandas as pd
 
 from wildcell.datasets.dataset import Dataset
 from wildcell.datasets.read import read_cells
-from wildcell.errors import OptionError
+from wildcell.errors import OptionError, PredictionError
 from wildcell.judge import Judge, find_metrics
 from wildcell.models.answer import answer, unanswerable
 from wildcell.models.find import find_model
-from wildcell.names import CEILING, REPLICATE, UNS, Expression, Kind, Status
+from wildcell.names import CEILING, REPLICATE, Expression, Kind, Status
 from wildcell.record import Result, costs_of, flags_of, key_of, labelled_scores, record_of
 from wildcell.results.rank import EVERY_CATEGORY, rank
 from wildcell.scenarios.answer import check_conditions
 from wildcell.scenarios.folder import is_truth, prediction_from, read_task, truth_from
 from wildcell.scenarios.outside import (
     QUESTION,
-    Labels,
     as_dataset,
     cells_on,
-    labelled,
-    library_size,
     on_genes,
     pose_from_files,
-    prediction_kind,
-    stated_or_detected,
 )
 from wildcell.scenarios.prediction import Prediction
+from wildcell.scenarios.reading import (
+    Labels,
+    check_source,
+    labelled,
+    library_size,
+    prediction_kind,
+    stated_library_size,
+    stated_or_detected,
+)
 from wildcell.scenarios.task import Task, Truth
 from wildcell.store.fingerprint import fingerprint
 from wildcell.store.provenance import Cost, measured, now
@@ -211,7 +215,12 @@ def open_case(prediction: Path, truth: Path, train: Path | None, reading: Readin
     answered = labelled(read_cells(prediction), reading.labels, file=str(prediction))
     expression, note = stated_or_detected(answered, reading.expression, file=str(prediction))
     kind = prediction_kind(answered)
-    depth = reading.target_sum or _depth_of(answered, expression, kind)
+    if kind is Kind.MEAN and expression is Expression.COUNTS:
+        raise PredictionError(
+            f"{prediction} holds counts in one row a condition; a mean is the mean of cells' log1p "
+            "values. Give these, or cells."
+        )
+    depth = _depth_of(answered, expression, kind, reading, str(prediction))
     notes = [note, f"{prediction}: rows are {'cells' if kind is Kind.CELLS else 'means'}."]
     held_to, task, more = _open_truth(truth, train, reading, depth, expression)
     given = replace(prediction_from(answered, expression=expression, kind=kind), target_sum=depth)
@@ -230,14 +239,23 @@ def open_case(prediction: Path, truth: Path, train: Path | None, reading: Readin
     return FileCase(given, held_to, task, [*notes, *more, *flags])
 
 
-def _depth_of(cells: ad.AnnData, expression: Expression, kind: Kind) -> float | None:
-    """Return the library size of log1p values, where the file says so or its cells show it."""
+def _depth_of(
+    cells: ad.AnnData, expression: Expression, kind: Kind, reading: Reading, file: str
+) -> float | None:
+    """Return the library size of log1p values: as said, or as the cells show it."""
+    said, stated = reading.target_sum, stated_library_size(cells, file=file)
+    if said is not None and not (np.isfinite(said) and said > 0):
+        raise OptionError(f"--target-sum must be a positive number; got {said}.")
+    if said is not None and stated is not None and said != stated:
+        raise OptionError(
+            f"{file} states a target_sum of {stated:g}, and --target-sum says {said:g}; drop the "
+            "option or mend the file."
+        )
     if expression is not Expression.LOGNORM:
         return None
-    if kind is Kind.MEAN:
-        stated = cells.uns.get(UNS, {}).get("target_sum")
-        return None if stated is None else float(stated)
-    return library_size(cells)
+    if said is not None or kind is Kind.MEAN:
+        return said or stated
+    return library_size(cells, file=file)
 
 
 def _open_truth(
@@ -249,7 +267,8 @@ def _open_truth(
         return truth_from(cells), None if train is None else _task_of(train), []
     shown = labelled(cells, reading.labels, file=str(path))
     expression, note = stated_or_detected(shown, None, file=str(path))
-    screen = as_dataset(shown, expression, _own_depth(shown, expression), path.stem)
+    check_source(shown, expression, file=str(path))
+    screen = as_dataset(shown, expression, _own_depth(shown, expression, path), path.stem)
     seen = None if train is None else _training(train, reading, expression)
     is_free = expression is Expression.COUNTS and predicted is Expression.LOGNORM
     if is_free and depth is None:
@@ -263,14 +282,16 @@ def _open_truth(
     return question.truth, None if seen is None else question.task, [note]
 
 
-def _own_depth(cells: ad.AnnData, expression: Expression) -> float | None:
-    return library_size(cells) if expression is Expression.LOGNORM else None
+def _own_depth(cells: ad.AnnData, expression: Expression, file: Path) -> float | None:
+    is_log = expression is Expression.LOGNORM
+    return library_size(cells, file=str(file)) if is_log else None
 
 
 def _training(path: Path, reading: Reading, expected: Expression) -> Dataset:
     cells = labelled(read_cells(path), reading.labels, file=str(path))
     expression, _ = stated_or_detected(cells, None, file=str(path))
-    return as_dataset(cells, expression, _own_depth(cells, expected), path.stem)
+    check_source(cells, expression, file=str(path))
+    return as_dataset(cells, expression, _own_depth(cells, expected, path), path.stem)
 
 
 def _task_of(folder: Path) -> Task:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from inspect import signature
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ from wildcell.errors import OptionError
 from wildcell.judge import find_metrics
 from wildcell.models.find import find_model
 from wildcell.models.model import ModelCard
-from wildcell.names import with_options
+from wildcell.names import CEILING, REPLICATE, with_options
 from wildcell.registry import did_you_mean
 from wildcell.scenarios.scenario import Scenario, gene_count, load_scenario
 from wildcell.store.fingerprint import fingerprint
@@ -90,8 +91,11 @@ def _entries(
         hint = did_you_mean(unused[0], models)
         raise OptionError(f"Options are given for {unused[0]!r}, which is not run. {hint}")
     entries = [_entry(find_model(name), options.get(name, {})) for name in models]
-    entries.append(_entry(find_model(reference), {}))
-    return {entry.name: entry for entry in entries}
+    found: dict[str, Entry] = {}
+    for entry in [*entries, _entry(find_model(reference), {})]:
+        if found.setdefault(entry.name, entry).card.version != entry.card.version:
+            raise OptionError(f"Two model files give the name {entry.name!r}; rename one.")
+    return found
 
 
 def _load(data: str | Path | Dataset, options: Mapping[str, Any]) -> Dataset:
@@ -99,9 +103,14 @@ def _load(data: str | Path | Dataset, options: Mapping[str, Any]) -> Dataset:
 
 
 def _entry(card: ModelCard, options: Mapping[str, Any]) -> Entry:
-    """Return a model to run, or raise `OptionError` if it cannot be made with these options."""
+    """Return a model to run, or raise `OptionError` if it does not take these options."""
+    if reserved := {REPLICATE, CEILING} & {card.name}:
+        raise OptionError(f"{reserved.pop()!r} is not a model's to be called; rename it.")
     try:
-        card.make(seed=0, **options)
+        signature(card.make).bind(seed=0, **options)
     except TypeError as error:
-        raise OptionError(f"Model {card.name!r} does not take these options: {error}.") from error
+        raise OptionError(
+            f"Model {card.name!r} does not take these options ({error}); it is made with seed=... "
+            "and its options by keyword."
+        ) from error
     return Entry(with_options(card.name, options), card, options)

@@ -67,7 +67,7 @@ def score(
     """
     from wildcell.cli.progress import working
     from wildcell.outside import Reading, judge_files
-    from wildcell.scenarios.outside import Labels
+    from wildcell.scenarios.reading import Labels
     from wildcell.store.atomic import write_table
 
     reading = Reading(
@@ -82,10 +82,10 @@ def score(
         judgement = judge_files(prediction, truth, train=train, model=model, reading=reading)
     for sentence in judgement.notes:
         print(sentence)
-    write_table(out, judgement.scores)
-    print(f"Wrote {out}")
     if runs is not None:
         print(f"Kept in {judgement.keep(runs)}")
+    write_table(out, judgement.scores)
+    print(f"Wrote {out}")
     _print_means(judgement.ranks, list(judgement.results))
     print(judgement.sentence)
 

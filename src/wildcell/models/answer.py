@@ -6,12 +6,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from wildcell.arrays import Booleans
 from wildcell.errors import PredictionError
 from wildcell.models.model import Ability, Input, ModelCard
+from wildcell.names import CONDITION, CONTROL
+from wildcell.scenarios.answer import check_values, gene_columns
 from wildcell.scenarios.prediction import Prediction
-from wildcell.scenarios.task import Task
+from wildcell.scenarios.task import Query, Task, protected
 
 
 def answer(
@@ -23,18 +26,43 @@ def answer(
 ) -> Prediction:
     """Fit a fresh model and ask it the conditions that it can answer.
 
+    The model is given a task of its own, whose arrays cannot be written to.
+
     Raises
     ------
     PredictionError
-        What it returned is no prediction.
+        What it returned is no prediction, or not one of these genes and conditions.
     """
-    query = task.query.select(is_applicable)
+    own = protected(replace(task, query=task.query.select(is_applicable)))
     model = card.make(seed=seed, **options)
-    model.fit(replace(task, query=query))
-    prediction = model.predict(query)
+    model.fit(own)
+    prediction = model.predict(own.query)
     if not isinstance(prediction, Prediction):
         raise PredictionError(f"Model {card.name!r} returned a {type(prediction).__name__}.")
+    _check_answer(prediction, task.query)
     return prediction
+
+
+def _check_answer(prediction: Prediction, query: Query) -> None:
+    rows, columns = np.shape(prediction.X)
+    if (rows, columns) != (len(prediction.obs), len(prediction.genes)):
+        raise PredictionError(
+            f"The prediction has {rows} rows and {columns} columns for {len(prediction.obs)} labels "
+            f"and {len(prediction.genes)} genes."
+        )
+    asked = set(map(tuple, query.conditions[CONDITION].to_numpy()))
+    extra = set(map(tuple, prediction.obs[CONDITION].drop_duplicates().to_numpy())) - asked
+    extra = {condition for condition in extra if condition[1] != CONTROL}
+    if extra:
+        raise PredictionError(
+            f"The prediction has {len(extra)} conditions that were not asked: {sorted(extra)[:3]}."
+        )
+    gene_columns(prediction.genes, query.controls.genes)
+    check_values(
+        sparse.csr_matrix(prediction.X),
+        prediction.expression,
+        prediction.obs.reset_index(drop=True),
+    )
 
 
 def unanswerable(card: ModelCard, task: Task) -> pd.Series:

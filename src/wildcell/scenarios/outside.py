@@ -1,19 +1,15 @@
 """Questions posed from files that were not split here: a truth, a prediction, training cells."""
 
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import anndata as ad
 import numpy as np
 import pandas as pd
-from scipy import sparse
 
 from wildcell.arrays import Names
 from wildcell.datasets.dataset import COMPONENT_COLUMNS, Dataset
-from wildcell.datasets.values import detect_expression
-from wildcell.errors import DataError, OptionError, PredictionError
-from wildcell.names import CONDITION, CONTROL, UNS, Expression, Kind, Role
-from wildcell.registry import did_you_mean
+from wildcell.errors import DataError, PredictionError
+from wildcell.names import CONDITION, CONTROL, UNS, Expression, Role, with_options
 from wildcell.scenarios.pose import CELL_COLUMNS, Question, pose
 from wildcell.scenarios.scenario import Scenario
 from wildcell.scenarios.split import Split
@@ -23,9 +19,6 @@ SEEN_BOTH_HALVES = (
     "the controls were halved after the fact, and the model may have seen both halves: its "
     "agreement with the truth may be too good"
 )
-
-SAME_DEPTH_TOLERANCE = 0.01
-"""Library sizes of log-normalised cells that agree within this share count as one."""
 
 CELLS_COMPARED = 100
 """Cells of one name in two files whose numbers are compared, at most."""
@@ -40,124 +33,6 @@ QUESTION = Scenario(
     default_arm="as-given",
     genes="all",
 )
-
-
-@dataclass(frozen=True)
-class Labels:
-    """Where a file says what its cells are.
-
-    Attributes
-    ----------
-    perturbation, context
-        Columns of obs; where the file has no column for contexts, all cells are of one.
-    control
-        The label of unperturbed cells.
-    """
-
-    perturbation: str = "perturbation"
-    context: str = "context"
-    control: str = CONTROL
-
-
-def labelled(cells: ad.AnnData, labels: Labels, *, file: str) -> ad.AnnData:
-    """Return cells whose obs has the house's columns, and controls the house's label.
-
-    Raises
-    ------
-    DataError
-        The perturbation column is absent, or a context column that was named is.
-    """
-    for column in (labels.perturbation, labels.context):
-        if column not in cells.obs and column != "context":
-            raise DataError(
-                f"{file} has no obs column {column!r}. {did_you_mean(column, cells.obs.columns)}"
-            )
-    obs = pd.DataFrame(index=pd.Index(cells.obs_names.astype(str)))
-    obs["perturbation"] = cells.obs[labels.perturbation].astype(str).to_numpy()
-    obs.loc[obs["perturbation"] == labels.control, "perturbation"] = CONTROL
-    has_context = labels.context in cells.obs
-    obs["context"] = cells.obs[labels.context].astype(str).to_numpy() if has_context else "all"
-    for column, default in _defaults(obs).items():
-        known = cells.obs[column].astype(str).to_numpy() if column in cells.obs else default
-        obs[column] = known
-    if "total_counts" in cells.obs:
-        obs["total_counts"] = cells.obs["total_counts"].to_numpy(float)
-    return ad.AnnData(
-        X=sparse.csr_matrix(cells.X),
-        obs=obs,
-        var=pd.DataFrame(index=pd.Index(cells.var_names.astype(str))),
-        uns={UNS: dict(cells.uns.get(UNS, {}))},
-    )
-
-
-def _defaults(obs: pd.DataFrame) -> dict[str, Any]:
-    return {
-        "control_group": obs["context"].to_numpy(),
-        "batch": "",
-        "replicate": "",
-        "modality": "",
-    }
-
-
-def stated_or_detected(
-    cells: ad.AnnData, option: Expression | None, *, file: str
-) -> tuple[Expression, str]:
-    """Return what a file's numbers are, and a sentence on how that is known.
-
-    Raises
-    ------
-    OptionError
-        The file and the option disagree, or a statement and the numbers do.
-    DataError
-        Nothing is stated, and the numbers could be several things.
-    """
-    written = cells.uns.get(UNS, {}).get("expression")
-    stated = option if written is None else Expression(str(written))
-    if option is not None and stated is not option:
-        raise OptionError(
-            f"{file} says that it holds {stated}, and --expression says {option}; drop the option "
-            "or mend the file."
-        )
-    seen = detect_expression(cells.X)
-    if stated is None and seen is None:
-        raise DataError(
-            f"{file} does not say what its numbers are, and they could be several things; "
-            "say --expression counts, lognorm or log2."
-        )
-    if stated is None:
-        assert seen is not None
-        return seen, f"{file}: {seen}, by the look of its numbers."
-    if Expression.COUNTS in {stated, seen} and seen not in {None, stated}:
-        raise OptionError(
-            f"{file} is said to hold {stated}, but its numbers look like {seen}; state the scale "
-            "that it is in."
-        )
-    return stated, f"{file}: {stated}, as stated."
-
-
-def library_size(cells: ad.AnnData) -> float | None:
-    """Return the library size that log1p values refer to, where the file says or shows it."""
-    stated = cells.uns.get(UNS, {}).get("target_sum")
-    if stated is not None:
-        return float(stated)
-    linear = sparse.csr_matrix(cells.X, dtype=np.float64, copy=True)
-    np.expm1(linear.data, out=linear.data)
-    sums = np.asarray(linear.sum(axis=1)).ravel()
-    middle = float(np.median(sums)) if len(sums) else 0.0
-    if middle <= 0 or np.abs(sums - middle).max() > SAME_DEPTH_TOLERANCE * middle:
-        return None
-    return middle
-
-
-def prediction_kind(cells: ad.AnnData) -> Kind:
-    """Return what the rows of a prediction are: as it says, or means if no condition has two."""
-    stated = cells.uns.get(UNS, {}).get("kind")
-    if stated is not None:
-        if stated not in set(Kind):
-            raise PredictionError(f"The prediction says it is of kind {stated!r}; cells or mean.")
-        return Kind(str(stated))
-    perturbed = cells.obs.loc[cells.obs["perturbation"] != CONTROL, CONDITION]
-    return Kind.CELLS if perturbed.duplicated().any() else Kind.MEAN
 
 
 def as_dataset(
@@ -210,7 +85,9 @@ def pose_from_files(
     split = Split(QUESTION.name, QUESTION.default_arm, seed, 0, 1, _tested(screen, truth), roles)
     question = pose(screen, split, QUESTION)
     task, judged = question if target_sum is None else at_library_size(question, target_sum)
-    origin = replace(judged.origin, flags=(*judged.origin.flags, SEEN_BOTH_HALVES))
+    words = {} if target_sum is None else {"target_sum": f"{target_sum:g}"}
+    name = with_options(judged.origin.scenario, words)
+    origin = replace(judged.origin, scenario=name, flags=(*judged.origin.flags, SEEN_BOTH_HALVES))
     return Question(task, replace(judged, origin=origin))
 
 

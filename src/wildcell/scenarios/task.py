@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from wildcell.arrays import Booleans, Floats, Matrix, Moments, Names, log_normalise, moments
 from wildcell.errors import SplitError
@@ -170,6 +171,40 @@ class Task:
     train: Cells
     val: Cells
     query: Query
+
+
+def protected(task: Task) -> Task:
+    """Return a task of one's own: tables are copies, arrays are shared but cannot be written to.
+
+    So no model can change what the next one sees.
+    """
+    query = replace(
+        task.query,
+        conditions=task.query.conditions.copy(),
+        controls=_protected(task.query.controls),
+        components=task.query.components.copy(),
+        features=None if task.query.features is None else task.query.features.copy(),
+    )
+    return Task(_protected(task.train), _protected(task.val), query)
+
+
+def _protected(cells: Cells) -> Cells:
+    own = replace(
+        cells,
+        X=_read_only(cells.X),
+        genes=cells.genes.copy(),
+        obs=cells.obs.copy(),
+        embedding=None if cells.embedding is None else cells.embedding.copy(),
+    )
+    own.__dict__["lognorm"] = own.X if cells.lognorm is cells.X else _read_only(cells.lognorm)
+    return own
+
+
+def _read_only(matrix: Matrix) -> Matrix:
+    parts = [array.view() for array in (matrix.data, matrix.indices, matrix.indptr)]
+    for part in parts:
+        part.flags.writeable = False
+    return sparse.csr_matrix(tuple(parts), shape=matrix.shape, copy=False)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,228 @@
+"""What a file from elsewhere holds: its labels, its scale, and whether it can be used."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import sparse
+
+from wildcell.arrays import as_csr
+from wildcell.datasets.check_expression import check_expression
+from wildcell.datasets.labels import as_text, is_missing
+from wildcell.datasets.values import detect_expression, summarise_values
+from wildcell.errors import DataError, OptionError, PredictionError
+from wildcell.names import CONDITION, CONTROL, UNS, Expression, Kind
+from wildcell.registry import did_you_mean
+
+SAME_DEPTH_TOLERANCE = 0.01
+"""Library sizes of log-normalised cells that agree within this share count as one."""
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Where a file says what its cells are.
+
+    Attributes
+    ----------
+    perturbation, context
+        Columns of obs; where the file has no column for contexts, all cells are of one.
+    control
+        The label of unperturbed cells.
+    """
+
+    perturbation: str = "perturbation"
+    context: str = "context"
+    control: str = CONTROL
+
+
+def labelled(cells: ad.AnnData, labels: Labels, *, file: str) -> ad.AnnData:
+    """Return cells whose obs has the house's columns, and controls the house's label.
+
+    Raises
+    ------
+    DataError
+        A column is absent or has gaps, genes have one name, or a perturbation is called `control`
+        beside controls that are called otherwise.
+    """
+    _check_shape(cells, labels, file)
+    obs = pd.DataFrame(index=pd.Index(cells.obs_names.astype(str)))
+    obs["perturbation"] = _text(cells.obs, labels.perturbation, file)
+    if labels.control != CONTROL and (obs["perturbation"] == CONTROL).any():
+        raise DataError(
+            f"{file} has cells of a perturbation called {CONTROL!r} beside the controls, "
+            f"{labels.control!r}; rename it."
+        )
+    obs.loc[obs["perturbation"] == labels.control, "perturbation"] = CONTROL
+    has_context = labels.context in cells.obs
+    obs["context"] = _text(cells.obs, labels.context, file) if has_context else "all"
+    for column, default in _defaults(obs).items():
+        known = cells.obs[column].astype(str).to_numpy() if column in cells.obs else default
+        obs[column] = known
+    if "total_counts" in cells.obs:
+        obs["total_counts"] = pd.to_numeric(cells.obs["total_counts"], errors="coerce").to_numpy()
+    return ad.AnnData(
+        X=as_csr(cells.X),
+        obs=obs,
+        var=pd.DataFrame(index=pd.Index(cells.var_names.astype(str))),
+        uns={UNS: dict(cells.uns.get(UNS, {}))},
+    )
+
+
+def _check_shape(cells: ad.AnnData, labels: Labels, file: str) -> None:
+    if cells.X is None or 0 in cells.shape:
+        raise DataError(f"{file} has no numbers in X: {cells.n_obs} cells, {cells.n_vars} genes.")
+    if not isinstance(cells.uns.get(UNS, {}), Mapping):
+        raise DataError(f"{file}: uns[{UNS!r}] is no mapping; drop it.")
+    for column in (labels.perturbation, labels.context):
+        if column not in cells.obs and column != "context":
+            raise DataError(
+                f"{file} has no obs column {column!r}. {did_you_mean(column, cells.obs.columns)}"
+            )
+    repeated = cells.var_names[cells.var_names.duplicated()].unique()
+    if len(repeated):
+        raise DataError(
+            f"{file}: {len(repeated)} gene names occur more than once, such as {repeated[0]}; "
+            "sum or drop them."
+        )
+
+
+def _text(obs: pd.DataFrame, column: str, file: str) -> NDArray[np.object_]:
+    missing = is_missing(obs[column])
+    if missing.any():
+        raise DataError(
+            f"{file}: {int(missing.sum())} cells have no label in {column!r}, such as "
+            f"{obs.index[missing][0]}; label or drop them."
+        )
+    return as_text(obs[column]).to_numpy(dtype=object)
+
+
+def check_source(cells: ad.AnnData, expression: Expression, *, file: str) -> None:
+    """Raise `DataError` with all problems of the numbers of labelled cells.
+
+    Those of a truth and of training cells: values that are not finite or do not fit the scale,
+    library sizes that cannot be, cells of one name, perturbations with one cell.
+    """
+    has_sizes = "total_counts" in cells.obs
+    problems = list(check_expression(cells, expression, is_gene_subset=has_sizes))
+    if not cells.obs_names.is_unique:
+        problems.append("Cell names occur more than once: make them unique.")
+    sizes = cells.obs.loc[cells.obs["perturbation"] != CONTROL, CONDITION].value_counts()
+    alone = [" in ".join(reversed(condition)) for condition in sizes.index[sizes < 2]]
+    if alone:
+        problems.append(
+            f"{len(alone)} conditions have one cell, too few to judge by: "
+            f"{', '.join(alone[:3])}. Leave them out."
+        )
+    if problems:
+        listing = "\n".join(f"  - {problem}" for problem in problems)
+        raise DataError(f"{file} cannot be used:\n{listing}")
+
+
+def _defaults(obs: pd.DataFrame) -> dict[str, Any]:
+    return {
+        "control_group": obs["context"].to_numpy(),
+        "batch": "",
+        "replicate": "",
+        "modality": "",
+    }
+
+
+def stated_or_detected(
+    cells: ad.AnnData, option: Expression | None, *, file: str
+) -> tuple[Expression, str]:
+    """Return what a file's numbers are, and a sentence on how that is known.
+
+    Raises
+    ------
+    OptionError
+        The file and the option disagree, or a statement and the numbers do.
+    DataError
+        Nothing is stated, and the numbers could be several things.
+    """
+    written = cells.uns[UNS].get("expression")
+    if written is not None and written not in set(Expression):
+        raise DataError(
+            f"{file} says that it holds {written!r}; it must be one of {', '.join(Expression)}."
+        )
+    stated = option if written is None else Expression(str(written))
+    if option is not None and stated is not option:
+        raise OptionError(
+            f"{file} says that it holds {stated}, and --expression says {option}; drop the option "
+            "or mend the file."
+        )
+    seen = detect_expression(cells.X)
+    if stated is None and seen is None:
+        raise DataError(_undetectable(cells, file))
+    if stated is None:
+        assert seen is not None
+        return seen, f"{file}: {seen}, by the look of its numbers."
+    if Expression.COUNTS in {stated, seen} and seen not in {None, stated} and cells.X.nnz:
+        raise OptionError(
+            f"{file} is said to hold {stated}, but its numbers look like {seen}; state the scale "
+            "that it is in."
+        )
+    return stated, f"{file}: {stated}, as stated."
+
+
+def _undetectable(cells: ad.AnnData, file: str) -> str:
+    """Say why it cannot be told what numbers are."""
+    kinds = summarise_values(cells.X).kinds
+    found = [f"{kinds[kind]} {kind}" for kind in ("nan", "infinite", "negative") if kinds[kind]]
+    if found:
+        return (
+            f"{file} holds values that are {' and '.join(found)}: mend them, or state in "
+            f"uns[{UNS!r}]['expression'] what it holds, if that is as it should be."
+        )
+    return (
+        f"{file} does not say what its numbers are, and they could be several things; state "
+        f"uns[{UNS!r}]['expression'] as counts, lognorm or log2 (of a prediction, --expression)."
+    )
+
+
+def stated_library_size(cells: ad.AnnData, *, file: str) -> float | None:
+    """Return the library size of log values that a file states, None if it states none.
+
+    Raises
+    ------
+    DataError
+        What it states is no positive number.
+    """
+    stated = cells.uns[UNS].get("target_sum")
+    if stated is None:
+        return None
+    try:
+        number = float(stated)
+    except (TypeError, ValueError):
+        number = float("nan")
+    if not (np.isfinite(number) and number > 0):
+        raise DataError(f"{file} states a target_sum of {stated!r}; it must be a positive number.")
+    return number
+
+
+def library_size(cells: ad.AnnData, *, file: str) -> float | None:
+    """Return the library size that log1p values refer to, where the file says or shows it."""
+    stated = stated_library_size(cells, file=file)
+    if stated is not None:
+        return stated
+    linear = sparse.csr_matrix(cells.X, dtype=np.float64, copy=True)
+    np.expm1(linear.data, out=linear.data)
+    sums = np.asarray(linear.sum(axis=1)).ravel()
+    middle = float(np.median(sums)) if len(sums) else 0.0
+    if middle <= 0 or np.abs(sums - middle).max() > SAME_DEPTH_TOLERANCE * middle:
+        return None
+    return middle
+
+
+def prediction_kind(cells: ad.AnnData) -> Kind:
+    """Return what the rows of a prediction are: as it says, or means if no condition has two."""
+    stated = cells.uns[UNS].get("kind")
+    if stated is not None:
+        if stated not in set(Kind):
+            raise PredictionError(f"The prediction says it is of kind {stated!r}; cells or mean.")
+        return Kind(str(stated))
+    perturbed = cells.obs.loc[cells.obs["perturbation"] != CONTROL, CONDITION]
+    return Kind.CELLS if perturbed.duplicated().any() else Kind.MEAN
