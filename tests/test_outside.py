@@ -157,9 +157,9 @@ BAD_PREDICTIONS = {
     ),
     "extra conditions": (lambda cells: rename_first(cells, "NEW"), "lacks 2 of 16 conditions"),
     "missing genes": (lambda cells: cells[:, 3:].copy(), "lacks 3 of 60 genes"),
-    "NaN": (with_values(lambda matrix: put(matrix, np.nan)), "NaN or infinite|could be several"),
-    "infinite": (with_values(lambda matrix: put(matrix, np.inf)), "infinite|could be several"),
-    "negative": (with_values(lambda matrix: put(matrix, -1.0)), "negative|could be several"),
+    "NaN": (with_values(lambda matrix: put(matrix, np.nan)), "values that are NaN"),
+    "infinite": (with_values(lambda matrix: put(matrix, np.inf)), "values that are infinite"),
+    "negative": (with_values(lambda matrix: put(matrix, -1.0)), "values that are negative"),
     "no perturbation column": (
         lambda cells: ad.AnnData(cells.X, cells.obs[["context"]], cells.var),
         "no obs column 'perturbation'",

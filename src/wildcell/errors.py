@@ -3,9 +3,6 @@
 Messages say what is wrong, what was found, and what would do.
 """
 
-NO_SPACE = "No space left"
-"""What errors say of a full disk; those of h5py have no number when a file is closed."""
-
 
 class BenchmarkError(Exception):
     """Anything wildcell refuses; the command line prints it without a traceback."""

@@ -186,6 +186,8 @@ def judge_files(
         A file cannot be read or used, or the two do not fit; nothing is written.
     """
     reading, started = reading or Reading(), now()
+    if reading.seed < 0:
+        raise OptionError(f"Seeds are whole numbers of at least 0; got {reading.seed}.")
     if model in {*BASELINES, REPLICATE, CEILING}:
         raise OptionError(
             f"{model!r} is the name of a baseline; call the prediction something else."

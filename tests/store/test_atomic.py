@@ -156,7 +156,7 @@ def test_cells_are_read_as_they_were_written(tmp_path, screen):
 @pytest.mark.parametrize("kind", WRITERS)
 def test_read_only_folder_is_named(read_only, kind):
     with pytest.raises(StoreError, match=f"{read_only} cannot be written .Read-only.*another"):
-        WRITERS[kind](read_only / "file", 100)
+        WRITERS[kind](read_only / f"file.{kind}", 100)
     assert left_in(read_only) == []
 
 
@@ -183,19 +183,19 @@ unclosed = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionW
 @pytest.mark.parametrize("kind", WRITERS)
 def test_full_disk_is_named_and_nothing_is_left_on_it(small_disk, kind):
     with pytest.raises(StoreError, match=r"The disk is full: .*Free some space"):
-        WRITERS[kind](small_disk / "file", 3 * MIB)
+        WRITERS[kind](small_disk / f"file.{kind}", 3 * MIB)
     assert left_in(small_disk) == []
-    WRITERS[kind](small_disk / "file", MIB // 100)
+    WRITERS[kind](small_disk / f"file.{kind}", MIB // 100)
     assert len(left_in(small_disk)) == 1
 
 
 @unclosed
 @pytest.mark.parametrize("kind", WRITERS)
 def test_old_file_outlives_a_full_disk(small_disk, kind):
-    WRITERS[kind](small_disk / "file", MIB // 100)
+    WRITERS[kind](small_disk / f"file.{kind}", MIB // 100)
     (before,) = ((path.name, path.read_bytes()) for path in small_disk.iterdir())
     with pytest.raises(StoreError):
-        WRITERS[kind](small_disk / "file", 3 * MIB)
+        WRITERS[kind](small_disk / f"file.{kind}", 3 * MIB)
     assert [(path.name, path.read_bytes()) for path in small_disk.iterdir()] == [before]
 
 

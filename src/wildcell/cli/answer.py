@@ -1,5 +1,6 @@
 """Answers: run a model on a task folder, or models through a scenario."""
 
+import traceback
 from collections import Counter
 from pathlib import Path
 from typing import Annotated
@@ -32,9 +33,10 @@ def predict(
         An option of the model as key=value, such as alpha=10; may be given several times.
     """
     from wildcell.cli.options import parse_options
-    from wildcell.errors import OptionError
+    from wildcell.errors import OptionError, PredictionError
     from wildcell.models.answer import answer, unanswerable
     from wildcell.models.find import find_model
+    from wildcell.names import CONDITION
     from wildcell.scenarios.folder import read_task, write_prediction
 
     card, options = find_model(model), parse_options(model_option or [])
@@ -43,8 +45,15 @@ def predict(
     is_applicable = (reasons == "").to_numpy()
     if not is_applicable.any():
         raise OptionError(f"{model} is not applicable here: {'; '.join(sorted(set(reasons)))}.")
-    write_prediction(out, answer(card, task, is_applicable, seed, options))
-    print(f"Wrote {out}: {is_applicable.sum()} of {len(reasons)} conditions answered.")
+    try:
+        prediction = answer(card, task, is_applicable, seed, options)
+    except (Exception, SystemExit) as error:
+        raise PredictionError(
+            f"{model} gave no answer: {type(error).__name__}: {error}\n{traceback.format_exc()}"
+        ) from error
+    write_prediction(out, prediction)
+    n_answered = len(prediction.obs[CONDITION].drop_duplicates())
+    print(f"Wrote {out}: {n_answered} of {len(reasons)} conditions answered.")
     for reason in sorted(set(reasons) - {""}):
         print(f"Not applicable to {(reasons == reason).sum()} conditions: {reason}.")
 

@@ -19,10 +19,13 @@ def rank(runs: Path, /, *, metric: str = "pearson_delta", out: Path | None = Non
     from wildcell.metrics.metric import METRICS
     from wildcell.results.table import rank_runs
     from wildcell.store.atomic import write_table
+    from wildcell.store.runs import read_records, unfinished
 
     METRICS.get(metric)
     with working("ranking"):
-        ranks = rank_runs(runs)
+        ranks, records = rank_runs(runs), read_records(runs)
+    for sentence in unfinished(records):
+        print(sentence)
     if out is not None:
         write_table(out, ranks)
     for question, table in ranks[ranks["metric"] == metric].groupby(
@@ -44,10 +47,13 @@ def report(runs: Path, /, *, out: Path = Path("report.html")) -> None:
     from wildcell.cli.progress import working
     from wildcell.results.report import write_report
     from wildcell.results.table import rank_runs
-    from wildcell.store.runs import read_records, read_scores
+    from wildcell.store.runs import read_records, read_scores, unfinished
 
     with working("writing the report"):
-        write_report(out, scores=read_scores(runs), ranks=rank_runs(runs), runs=read_records(runs))
+        records = read_records(runs)
+        write_report(out, scores=read_scores(runs), ranks=rank_runs(runs), runs=records)
+    for sentence in unfinished(records):
+        print(sentence)
     print(f"Wrote {out}")
 
 

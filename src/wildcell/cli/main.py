@@ -2,10 +2,9 @@
 
 import os
 import sys
-from types import TracebackType
 from typing import TYPE_CHECKING
 
-from wildcell.errors import NO_SPACE, BenchmarkError
+from wildcell.errors import BenchmarkError
 
 if TYPE_CHECKING:
     from cyclopts import App
@@ -54,6 +53,7 @@ def build_app(*, is_overview: bool) -> "App":
         version_flags=["--version"],
         help_flags=["--help", "-h"],
         result_action="return_value",
+        suppress_keyboard_interrupt=False,
     )
     for order, (group, verbs) in enumerate(VERBS.items()):
         shelf = Group(group, sort_key=order)
@@ -63,23 +63,8 @@ def build_app(*, is_overview: bool) -> "App":
     return app
 
 
-def _print_error(
-    kind: type[BaseException], error: BaseException, trace: TracebackType | None
-) -> None:
-    """Print an error as Python does, but for what h5py says of a full disk while it closes."""
-    if NO_SPACE not in str(error):
-        sys.__excepthook__(kind, error, trace)
-
-
-def _print_unraisable(found: "sys.UnraisableHookArgs") -> None:
-    """Print what cannot be raised as Python does, with the same exception."""
-    if NO_SPACE not in str(found.exc_value):
-        sys.__unraisablehook__(found)
-
-
 def main(arguments: list[str] | None = None) -> None:
     """Run one command; what wildcell refuses is printed in a sentence, without a traceback."""
-    sys.excepthook, sys.unraisablehook = _print_error, _print_unraisable
     given = sys.argv[1:] if arguments is None else arguments
     try:
         build_app(is_overview=given[:1] in ([], ["--help"], ["-h"]))(given)

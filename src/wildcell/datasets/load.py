@@ -4,11 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from wildcell.datasets.check import check_cells
 from wildcell.datasets.dataset import DATASETS, Dataset
 from wildcell.datasets.read import read_cells
 from wildcell.errors import DataError, OptionError, UnknownNameError
-from wildcell.names import with_options
+from wildcell.names import UNS, Expression, with_options
 from wildcell.registry import did_you_mean
 
 
@@ -54,8 +56,11 @@ def load_dataset(name_or_path: str | Path, **options: Any) -> Dataset:
             f"{path} is not a curated data set:\n{listing}\n"
             "Make one with: wildcell curate IN OUT (see wildcell curate --help)"
         )
+    if "total_counts" not in cells.obs and str(cells.uns[UNS]["expression"]) == Expression.COUNTS:
+        cells.obs["total_counts"] = np.asarray(cells.X.sum(axis=1), dtype=float).ravel()
     return Dataset(path.stem, cells)
 
 
 def _looks_like_path(name: str) -> bool:
-    return "/" in name or Path(name).suffix in {".h5ad", ".zarr"} or Path(name).exists()
+    is_named_so = "/" in name or Path(name).suffix in {".h5ad", ".zarr"}
+    return is_named_so or (Path(name).exists() and name not in DATASETS)

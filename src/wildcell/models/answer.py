@@ -47,8 +47,8 @@ def _check_answer(prediction: Prediction, query: Query) -> None:
     rows, columns = np.shape(prediction.X)
     if (rows, columns) != (len(prediction.obs), len(prediction.genes)):
         raise PredictionError(
-            f"The prediction has {rows} rows and {columns} columns for {len(prediction.obs)} labels "
-            f"and {len(prediction.genes)} genes."
+            f"The prediction has {rows} rows and {columns} columns for {len(prediction.obs)} "
+            f"labels and {len(prediction.genes)} genes."
         )
     asked = set(map(tuple, query.conditions[CONDITION].to_numpy()))
     extra = set(map(tuple, prediction.obs[CONDITION].drop_duplicates().to_numpy())) - asked

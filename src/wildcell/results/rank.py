@@ -13,6 +13,9 @@ from wildcell.results.stats import Sample, Scaled, difference, estimate, scaled
 QUESTION = ["scenario", "dataset", "arm"]
 PSEUDO_MODELS = (REPLICATE, CEILING)
 EVERY_CATEGORY = "all"
+NOT_RUN = "not_run"
+"""What stands in the place of a status where a model was not run on what others were."""
+
 TIE_TOLERANCE = 1e-9
 
 RANK_COLUMNS = [
@@ -39,6 +42,7 @@ RANK_COLUMNS = [
     "abstained",
     "not_applicable",
     "failed",
+    "not_run",
     "undefined",
     "expected",
     "unscored",
@@ -76,6 +80,7 @@ def _rank_question(
     question: Mapping[str, str], scores: pd.DataFrame, references: Mapping[str, str]
 ) -> pd.DataFrame:
     reference = references.get(question["scenario"], "")
+    scores = _with_gaps(scores)
     twins = coinciding(scores)
     rows = [
         {**question, "category": category, "metric": metric, "reference": reference, **row}
@@ -86,6 +91,20 @@ def _rank_question(
     table["same_as"] = table["model"].map(twins).fillna("")
     table["rank"] = _ranks(table)
     return table
+
+
+def _with_gaps(scores: pd.DataFrame) -> pd.DataFrame:
+    """Add a row for each seed, fold, condition and metric that only other models were run on.
+
+    It is not run, so that its model is told to be incomplete and has no rank.
+    """
+    rows = ["seed", "fold", *CONDITION, "category", "metric"]
+    of_models = scores[~scores["model"].isin(PSEUDO_MODELS)]
+    asked = of_models[rows].drop_duplicates()
+    wanted = asked.merge(of_models[["model"]].drop_duplicates(), how="cross")
+    found = wanted.merge(of_models[[*rows, "model"]], how="left", indicator=True)
+    gaps = found.loc[found.pop("_merge") == "left_only"].assign(status=NOT_RUN)
+    return scores if gaps.empty else pd.concat([scores, gaps], ignore_index=True)
 
 
 def _by_category(scores: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -181,12 +200,13 @@ def _counted(scores: pd.DataFrame) -> pd.DataFrame:
             "abstained": status.isin(ABSTENTIONS),
             "not_applicable": status == Status.NOT_APPLICABLE,
             "failed": status == Status.ERROR,
+            "not_run": status == NOT_RUN,
             "expected": True,
         }
     )
     by = [scores["metric"], scores["model"]]
     counts = ends.groupby(by).sum()
-    told = counts[["scored", "abstained", "not_applicable", "failed"]].sum(axis=1)
+    told = counts.drop(columns="expected").sum(axis=1)
     return counts.assign(
         unscored=_unscored(scores),
         undefined=counts["expected"] - told,
@@ -208,7 +228,7 @@ def _unscored(scores: pd.DataFrame) -> pd.Series:
 def _ranks(table: pd.DataFrame) -> pd.Series:
     """Rank means within category and metric, 1 best; pseudo-models and unknown means have none."""
     sign = table["metric"].map(lambda name: -1 if METRICS.get(name).best == "high" else 1)
-    is_ranked = ~table["model"].isin(PSEUDO_MODELS)
+    is_ranked = ~table["model"].isin(PSEUDO_MODELS) & (table["not_run"] == 0)
     to_rank = (sign * table["mean"].round(9)).where(is_ranked)
     return to_rank.groupby([table["category"], table["metric"]]).rank(method="min")
 

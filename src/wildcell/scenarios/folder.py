@@ -11,6 +11,7 @@ import pandas as pd
 from scipy import sparse
 
 from wildcell.arrays import as_csr
+from wildcell.datasets.dataset import COMPONENT_COLUMNS
 from wildcell.datasets.read import read_cells
 from wildcell.errors import DataError, PredictionError, StoreError
 from wildcell.names import CONDITION, UNS, Expression, Kind
@@ -21,6 +22,7 @@ from wildcell.scenarios.task import Cells, Origin, Query, Task, Truth
 from wildcell.store.atomic import write_cells, write_json, write_table, writing
 
 TRUTH_SIDES = ["test", "kept", "given"]
+TRUTH_PARTS = ["conditions", "targets", "noisy_groups", "origin"]
 TASK_FILES = {
     "train.h5ad": "perturbed training cells with the controls given for their contexts",
     "val.h5ad": "cells set aside for choosing options, with their given controls",
@@ -42,8 +44,6 @@ def write_question(question: Question, split: Split, *, task_folder: Path, truth
         The truth would lie inside the task folder, that folder is there already and not empty,
         or a file cannot be written; then nothing is left behind.
     """
-    if task_folder.exists() and any(task_folder.iterdir()):
-        raise StoreError(f"{task_folder} is not empty; delete it, or name another folder.")
     if task_folder.resolve() in truth.resolve().parents:
         raise StoreError(f"{truth} lies inside the task folder, where models would find it.")
     with writing(task_folder) as folder:
@@ -91,21 +91,29 @@ def read_task(folder: Path) -> Task:
             f"{folder} is not a task folder: it lacks {', '.join(lacking)}. "
             "Make one with: wildcell split"
         )
-    features = folder / "features.parquet"
-    texts = {"keep_default_na": False, "dtype": str}
-    components = pd.read_csv(folder / "components.csv", **texts)
-    for number in ("dose", "time"):
-        components[number] = pd.to_numeric(components[number])
-    query = Query(
-        conditions=pd.read_csv(folder / "query.csv", **texts),
-        controls=from_anndata(read_cells(folder / "controls_given.h5ad")),
-        components=components,
-        features=pd.read_parquet(features) if features.is_file() else None,
-    )
+    try:
+        query = _read_query(folder)
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(f"{folder} holds a table that cannot be read: {error}.") from error
     return Task(
         from_anndata(read_cells(folder / "train.h5ad")),
         from_anndata(read_cells(folder / "val.h5ad")),
         query,
+    )
+
+
+def _read_query(folder: Path) -> Query:
+    texts: dict[str, Any] = {"keep_default_na": False, "dtype": str}
+    components = pd.read_csv(folder / "components.csv", **texts)
+    for number in ("dose", "time"):
+        components[number] = pd.to_numeric(components[number])
+    conditions = pd.read_csv(folder / "query.csv", **texts)
+    features = folder / "features.parquet"
+    return Query(
+        conditions=conditions[[*CONDITION, "control_group", "category"]],
+        controls=from_anndata(read_cells(folder / "controls_given.h5ad")),
+        components=components[COMPONENT_COLUMNS],
+        features=pd.read_parquet(features) if features.is_file() else None,
     )
 
 
@@ -132,6 +140,13 @@ def is_truth(cells: ad.AnnData) -> bool:
 def truth_from(cells: ad.AnnData) -> Truth:
     """Return the truth that a judge's file holds."""
     metadata = cells.uns[UNS]
+    lacking = [name for name in TRUTH_PARTS if name not in metadata]
+    if lacking:
+        raise DataError(
+            f"The truth lacks {', '.join(lacking)}: it was written by another version; "
+            "make it anew with: wildcell split"
+        )
+    cells.uns[UNS] = {**metadata, "kind": "side"}
     sides = {name: from_anndata(cells[cells.obs["side"] == name]) for name in TRUTH_SIDES}
     conditions = metadata["conditions"].reset_index(drop=True)
     targets = metadata["targets"].reset_index(drop=True).astype(str)
@@ -163,8 +178,14 @@ def to_anndata(cells: Cells) -> ad.AnnData:
 
 def from_anndata(cells: ad.AnnData) -> Cells:
     """Return the cells of a file that `to_anndata` made."""
-    metadata = cells.uns[UNS]
+    metadata = cells.uns.get(UNS, {})
     obs = cells.obs.reset_index(drop=True)
+    lacking = [name for name in (*CONDITION, "control_group", "total_counts") if name not in obs]
+    if is_truth(cells) or "expression" not in metadata or lacking:
+        raise DataError(
+            "A file of the task folder is not one that wildcell split wrote"
+            + (f": its obs lacks {', '.join(lacking)}." if lacking else ".")
+        )
     texts = [name for name in obs if name != "total_counts"]
     target_sum = metadata.get("target_sum")
     return Cells(

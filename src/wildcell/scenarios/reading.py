@@ -171,10 +171,11 @@ def stated_or_detected(
 def _undetectable(cells: ad.AnnData, file: str) -> str:
     """Say why it cannot be told what numbers are."""
     kinds = summarise_values(cells.X).kinds
-    found = [f"{kinds[kind]} {kind}" for kind in ("nan", "infinite", "negative") if kinds[kind]]
+    words = {"nan": "NaN", "infinite": "infinite", "negative": "negative"}
+    found = [f"{word} ({kinds[kind]})" for kind, word in words.items() if kinds[kind]]
     if found:
         return (
-            f"{file} holds values that are {' and '.join(found)}: mend them, or state in "
+            f"{file} holds values that are {', '.join(found)}: mend them, or state in "
             f"uns[{UNS!r}]['expression'] what it holds, if that is as it should be."
         )
     return (

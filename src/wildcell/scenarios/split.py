@@ -105,6 +105,8 @@ def make_splits(
     SplitError
         The scenario cannot be posed on this data set, or the splitter broke its promises.
     """
+    if seed < 0:
+        raise OptionError(f"Seeds are whole numbers of at least 0; got {seed}.")
     arm = arm or scenario.default_arm
     rule = SPLITTERS.get(scenario.splitter)
     table = _table_at_level(dataset, rule.level)

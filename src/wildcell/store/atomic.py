@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import anndata as ad
+import h5py
 import pandas as pd
 
-from wildcell.errors import NO_SPACE, StoreError
+from wildcell.errors import StoreError
 
 
 @contextmanager
@@ -28,7 +29,10 @@ def writing(path: Path) -> Iterator[Path]:
     StoreError
         The folder cannot be made or written, or the disk is full; nothing is left behind.
     """
+    path = path.resolve()
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    if path.is_dir() and any(path.iterdir()) and not _is_zarr(path):
+        raise StoreError(f"{path} is a folder that is not empty; delete it, or name another place.")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
@@ -37,10 +41,6 @@ def writing(path: Path) -> Iterator[Path]:
         raise StoreError(str(error).replace(temporary.name, path.name)) from error
     except OSError as error:
         raise StoreError(_explain(path, error)) from error
-    except RuntimeError as error:
-        if NO_SPACE not in str(error):
-            raise
-        raise StoreError(_disk_is_full(path)) from error
     finally:
         _remove(temporary)
 
@@ -54,6 +54,7 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
     """Write a table as Parquet or CSV, after the suffix of `path`, atomically."""
+    _check_suffix(path, {".parquet", ".csv"})
     with writing(path) as temporary:
         if path.suffix == ".csv":
             table.to_csv(temporary, index=False)
@@ -69,13 +70,19 @@ def write_text(path: Path, text: str) -> None:
 
 def write_cells(path: Path, cells: ad.AnnData) -> None:
     """Write an AnnData as zarr or compressed h5ad, after the suffix of `path`, atomically."""
+    _check_suffix(path, {".h5ad", ".zarr"})
     with writing(path) as temporary:
         if path.suffix != ".zarr":
-            cells.write_h5ad(temporary, compression="lzf")
+            temporary.write_bytes(_h5ad_image(cells))
             return
         with warnings.catch_warnings(), ad.settings.override(zarr_write_format=3):
             warnings.simplefilter("ignore")  # about defaults of later versions
             cells.write_zarr(temporary)
+
+
+def _check_suffix(path: Path, known: set[str]) -> None:
+    if path.suffix not in known:
+        raise StoreError(f"{path} must end in {' or '.join(sorted(known))}.")
 
 
 def _move(temporary: Path, path: Path) -> None:
@@ -87,6 +94,21 @@ def _move(temporary: Path, path: Path) -> None:
     temporary.replace(path)
 
 
+def _is_zarr(path: Path) -> bool:
+    return any((path / name).exists() for name in ("zarr.json", ".zgroup"))
+
+
+def _h5ad_image(cells: ad.AnnData) -> bytes:
+    """Return the bytes of a compressed h5ad, made in memory.
+
+    HDF5 cannot be trusted with a full disk: the process crashes when it ends.
+    """
+    with h5py.File("image", "w", driver="core", backing_store=False) as file:
+        ad.io.write_elem(file, "/", cells, dataset_kwargs={"compression": "lzf"})
+        file.flush()
+        return bytes(file.id.get_file_image())
+
+
 def _remove(path: Path) -> None:
     if path.is_dir():
         shutil.rmtree(path)
@@ -94,13 +116,9 @@ def _remove(path: Path) -> None:
         path.unlink()
 
 
-def _disk_is_full(path: Path) -> str:
-    return f"The disk is full: {path} was not written. Free some space and start again."
-
-
 def _explain(path: Path, error: OSError) -> str:
-    if error.errno == errno.ENOSPC or NO_SPACE in str(error):
-        return _disk_is_full(path)
+    if error.errno == errno.ENOSPC or "No space left" in str(error):
+        return f"The disk is full: {path} was not written. Free some space and start again."
     if error.errno in {errno.EROFS, errno.EACCES, errno.EPERM}:
         return f"{path.parent} cannot be written ({os.strerror(error.errno)}); name another place."
     return f"{path} could not be written: {error}"

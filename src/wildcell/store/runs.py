@@ -54,7 +54,7 @@ def slug(name: str) -> str:
     True
     """
     safe = re.sub(r"[^A-Za-z0-9._=-]+", "-", name).strip("-.")[:LONGEST_SLUG]
-    if safe == name:
+    if safe == name and safe:
         return safe
     return f"{safe}-{hashlib.blake2b(name.encode(), digest_size=4).hexdigest()}"
 
@@ -133,6 +133,26 @@ def read_scores(runs: Path) -> pd.DataFrame:
     return pd.concat(
         [pd.read_parquet(folder / SCORES) for folder in run_folders(runs)], ignore_index=True
     )
+
+
+def unfinished(records: pd.DataFrame) -> list[str]:
+    """Say which questions lack folds, as after a start that was cut short.
+
+    Parameters
+    ----------
+    records
+        From `read_records`.
+    """
+    sentences = []
+    for names, table in records.groupby(["scenario", "dataset", "arm", "seed"], sort=True):
+        n_folds, n_found = int(table["n_folds"].max()), int(table["fold"].nunique())
+        if n_found < n_folds:
+            *question, seed = map(str, names)
+            sentences.append(
+                f"{' / '.join(question)}, seed {seed}: {n_found} of {n_folds} folds are finished; "
+                "start the same run again to have them all."
+            )
+    return sentences
 
 
 def read_records(runs: Path) -> pd.DataFrame:
