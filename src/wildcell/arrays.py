@@ -1,7 +1,7 @@
 """Sparse rows of expression, summed by group: the one pass that all means come from."""
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +16,10 @@ Matrix: TypeAlias = sparse.csr_matrix
 CHUNK_ROWS = 8192
 
 
-def as_csr(matrix: object) -> Matrix:
+def as_csr(matrix: Any) -> Matrix:
     """Return `matrix` as a canonical CSR copy, in float32, sharing no memory with the caller."""
+    if getattr(matrix, "dtype", None) == np.float16:
+        matrix = matrix.astype(np.float32)  # scipy has no sparse matrices of float16
     rows = sparse.csr_matrix(matrix, dtype=np.float32, copy=True)
     rows.sum_duplicates()
     rows.eliminate_zeros()

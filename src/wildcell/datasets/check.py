@@ -64,6 +64,7 @@ def check_cells(cells: ad.AnnData) -> list[str]:
         *_check_unique("gene", cells.var_names),
         *_check_unique("cell", cells.obs_names),
         *_check_labels(cells.obs),
+        *_check_texts(cells.obs),
         *_check_modalities(cells.obs),
         *_check_conditions(cells.obs),
         *_check_components(cells.obs, metadata),
@@ -116,6 +117,17 @@ def _check_labels(obs: pd.DataFrame) -> Iterator[str]:
             yield (
                 f"{is_bad.sum()} of {len(obs)} cells have no {name} "
                 f"({some_of(obs.index[is_bad])}): label or drop them."
+            )
+
+
+def _check_texts(obs: pd.DataFrame) -> Iterator[str]:
+    for name in obs.columns.intersection(LABEL_COLUMNS + OPTIONAL_LABEL_COLUMNS):
+        is_other = np.asarray(obs[name].astype(object) != as_text(obs[name]))
+        is_other &= ~np.asarray(obs[name].isna()) & ~is_missing(obs[name])
+        if is_other.any():
+            yield (
+                f"{is_other.sum()} labels in {name} are not plain text, or have blanks around it "
+                f"({some_of(obs.loc[is_other, name].map(repr).unique())}): curate the file."
             )
 
 
@@ -189,7 +201,10 @@ def _conditions(table: pd.DataFrame) -> str:
 def _check_components(obs: pd.DataFrame, metadata: Mapping[str, Any]) -> Iterator[str]:
     if "components" not in metadata or "perturbation" not in obs:
         return
-    table = pd.DataFrame(metadata["components"])
+    if not isinstance(metadata["components"], pd.DataFrame):
+        yield "The components are no table: make them with wildcell curate."
+        return
+    table = metadata["components"]
     missing = [name for name in COMPONENT_COLUMNS if name not in table]
     if missing:
         yield f"The table of components lacks the columns {some_of(missing)}."

@@ -53,9 +53,17 @@ def summarise_values(matrix: Any) -> ValueSummary:
     """
     summary = ValueSummary(np.zeros(matrix.shape[0]))
     for start in range(0, matrix.shape[0], CHUNK_ROWS):
-        chunk = sparse.csr_matrix(matrix[start : start + CHUNK_ROWS]).astype(np.float64)
+        chunk = as_doubles(matrix[start : start + CHUNK_ROWS])
         _look_at(chunk, start, summary)
     return summary
+
+
+def as_doubles(matrix: Any) -> sparse.csr_matrix:
+    """Return CSR in float64, of any numbers: scipy has no sparse matrices of float16."""
+    if matrix.dtype == np.float16 and sparse.issparse(matrix):
+        data = matrix.data.astype(np.float64)
+        return sparse.csr_matrix((data, matrix.indices, matrix.indptr), shape=matrix.shape)
+    return sparse.csr_matrix(matrix.astype(np.float64))
 
 
 def detect_expression(matrix: Any) -> Expression | None:

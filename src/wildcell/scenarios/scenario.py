@@ -111,7 +111,7 @@ def load_scenario(name_or_path: str | Path) -> Scenario:
     if path.suffix == ".toml":
         if not path.is_file():
             raise UnknownNameError(f"There is no scenario file {path}.")
-        return parse_scenario(path.read_text(encoding="utf-8"), source=str(path))
+        return parse_scenario(_read_text(path), source=str(path))
     name = str(name_or_path)
     if name not in scenario_names():
         raise UnknownNameError(
@@ -119,6 +119,13 @@ def load_scenario(name_or_path: str | Path) -> Scenario:
         )
     resource = files("wildcell.scenarios").joinpath(f"{name}.toml")
     return parse_scenario(resource.read_text(encoding="utf-8"), source=name)
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise OptionError(f"Scenario file {path} cannot be read as UTF-8 text: {error}.") from error
 
 
 def parse_scenario(text: str, *, source: str) -> Scenario:
@@ -132,6 +139,7 @@ def parse_scenario(text: str, *, source: str) -> Scenario:
         key: tuple(value) if isinstance(value, list) else value for key, value in words.items()
     }
     scenario = Scenario(**values)
+    _check_types(scenario, source)
     _check_values(scenario, source)
     return scenario
 
@@ -148,6 +156,32 @@ def _check_keys(words: Mapping[str, Any], source: str) -> None:
     lacking = [key for key in required if key not in words]
     if lacking:
         raise OptionError(f"Scenario {source} lacks the keys {', '.join(lacking)}.")
+
+
+KINDS: Mapping[str, tuple[type, str]] = {
+    **dict.fromkeys(
+        ["name", "question", "splitter", "reference", "default_arm", "dataset", "genes", "fit_on"],
+        (str, "text"),
+    ),
+    "version": (int, "a whole number"),
+    "arms": (Mapping, "a table"),
+    "metrics": (tuple, "a list"),
+    "seeds": (tuple, "a list"),
+}
+
+
+def _check_types(scenario: Scenario, source: str) -> None:
+    for key, (kind, word) in KINDS.items():
+        value = getattr(scenario, key)
+        if not isinstance(value, kind):
+            raise OptionError(f"Scenario {source}: {key} must be {word}; got {value!r}.")
+    for arm, options in scenario.arms.items():
+        if not isinstance(options, Mapping):
+            raise OptionError(f"Scenario {source}: arm {arm!r} must be a table; got {options!r}.")
+    if not all(isinstance(name, str) for name in scenario.metrics):
+        raise OptionError(f"Scenario {source}: metrics must be names; got {scenario.metrics}.")
+    if not all(isinstance(seed, int) for seed in scenario.seeds):
+        raise OptionError(f"Scenario {source}: seeds must be whole numbers; got {scenario.seeds}.")
 
 
 def _check_values(scenario: Scenario, source: str) -> None:

@@ -21,8 +21,8 @@ def blank_roles(table: pd.DataFrame, category: str) -> pd.DataFrame:
 
 
 def _check_share(name: str, share: float) -> None:
-    if not 0 <= share < 1:
-        raise OptionError(f"{name} must be at least 0 and below 1; got {share}.")
+    if not isinstance(share, int | float) or not 0 <= share < 1:
+        raise OptionError(f"{name} must be a number, at least 0 and below 1; got {share!r}.")
 
 
 def _n_of(share: float, n: int) -> int:
@@ -47,6 +47,8 @@ def choose_n_folds(n_folds: int, n: int) -> int:
     n
         How many things there are.
     """
+    if not isinstance(n_folds, int):
+        raise OptionError(f"n_folds must be a whole number; got {n_folds!r}.")
     if n_folds == CHOOSE_FOLDS:
         n_folds = LEAVE_ONE_OUT if n < 10 else 5 if n < 100 else 1
     if n_folds == LEAVE_ONE_OUT:
