@@ -22,7 +22,7 @@ def blank_roles(table: pd.DataFrame, category: str) -> pd.DataFrame:
 
 def _check_share(name: str, share: float) -> None:
     if not isinstance(share, int | float) or not 0 <= share < 1:
-        raise OptionError(f"{name} must be a number, at least 0 and below 1; got {share!r}.")
+        raise OptionError(f"{name} must be at least 0 and below 1; got {share!r}.")
 
 
 def _n_of(share: float, n: int) -> int:
