@@ -74,7 +74,7 @@ def test_two_plain_files_give_a_table_and_end_with_a_sentence(files, tmp_path, c
     assert len(own) == CONTEXTS * 8
     assert set(own["status"]) == {"ok"}
     assert "counts, by the look of its numbers" in printed
-    assert "may have seen both halves" in printed
+    assert "controls were halved after the fact" in printed
     assert printed.strip().splitlines()[-1].startswith("prediction scores a pearson_delta of")
 
 

@@ -64,6 +64,8 @@ class Reading:
         Whether the prediction must have just the truth's conditions.
     seed
         Of the halving of controls.
+    is_anchored_to_all
+        Whether the prediction was made from all controls of a file that is halved here.
     """
 
     labels: Labels = field(default_factory=Labels)
@@ -72,6 +74,7 @@ class Reading:
     is_on_common_genes: bool = False
     must_match: bool = True
     seed: int = 0
+    is_anchored_to_all: bool = False
 
 
 @dataclass(frozen=True)
@@ -279,7 +282,11 @@ def _open_truth(
             "say it with --target-sum, such as --target-sum 10000."
         )
     question = pose_from_files(
-        screen, seen, seed=reading.seed, target_sum=depth if is_free else None
+        screen,
+        seen,
+        seed=reading.seed,
+        target_sum=depth if is_free else None,
+        is_anchored_to_all=reading.is_anchored_to_all,
     )
     return question.truth, None if seen is None else question.task, [note]
 

@@ -110,7 +110,9 @@ def run_scenario(
         for seed in _checked_seeds(plan.scenario.seeds if seeds is None else seeds)
         for split in make_splits(plan.scenario, plan.dataset, seed=seed, arm=plan.arm)
     ]
-    names = [*plan.entries, REPLICATE, CEILING]
+    names = [*plan.entries, REPLICATE]
+    if any(item.ceiling is not None for item in find_metrics(plan.scenario.metrics)):
+        names.append(CEILING)
     outcomes: list[Outcome] = []
     for split in splits:
         fold = Fold(plan, split)

@@ -122,8 +122,8 @@ def test_nothing_that_rises_has_no_accuracy():
         assert down_accuracy(truth, truth).tolist() == [1.0]
 
 
-def test_gene_that_is_not_predicted_to_move_counts_for_no_direction():
+def test_gene_that_is_not_predicted_to_move_counts_half_for_each_direction():
     truth, prediction = tiny([[2.0, -1.0, 0.0]]), tiny([[0.0, 0.0, 1.0]])
-    assert opposite_direction(truth, prediction).tolist() == [0.0]
-    assert up_accuracy(truth, prediction).tolist() == [0.0]
-    assert down_accuracy(truth, prediction).tolist() == [0.0]
+    assert opposite_direction(truth, prediction).tolist() == [0.5]
+    assert up_accuracy(truth, prediction).tolist() == [0.5]
+    assert down_accuracy(truth, prediction).tolist() == [0.5]

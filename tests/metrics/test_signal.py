@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from wildcell.laws.evidence import draw_clouds, response_of
-from wildcell.metrics.correlation import effect_r2, pearson_delta, rmse
-from wildcell.metrics.signal import correlation_ceiling, measured_signal, rmse_ceiling
+from wildcell.metrics.correlation import effect_r2, pearson_delta
+from wildcell.metrics.signal import correlation_ceiling, measured_signal
 
 N_REPEATS, N_GENES, N_CELLS, N_CONTROLS = 300, 120, 15, 25
 STRENGTHS = np.array([0.0, 0.15, 0.4])
@@ -119,15 +119,6 @@ def test_effect_r2_of_the_exact_effect_is_one(repeats, truths):
     assert numerator / denominator == pytest.approx(1.0, abs=0.03)
 
 
-def test_rmse_ceiling_is_the_error_of_the_exact_effect_above_other_controls(repeats, truths):
-    ceiling = np.array([rmse_ceiling(truth) for truth in truths]).mean(axis=0)
-    found = [
-        rmse(truth, repeats.exact(other))
-        for truth, other in zip(truths[1:], truths[:-1], strict=True)
-    ]
-    np.testing.assert_allclose(np.mean(found, axis=0), ceiling, rtol=0.02)
-
-
 def test_reliability_is_the_share_of_signal_and_never_below_zero(truths):
     parts = measured_signal(truths[0])
     assert parts.total == pytest.approx((truths[0].delta ** 2).sum(axis=1))
@@ -140,4 +131,3 @@ def test_unknown_errors_leave_the_signal_unknown(truths):
         means_only = replace(truths[0], **{lost: None})
         assert np.isnan(measured_signal(means_only).signal).all()
         assert np.isnan(correlation_ceiling(means_only)).all()
-        assert np.isnan(rmse_ceiling(means_only)).all()

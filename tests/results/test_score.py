@@ -171,10 +171,10 @@ def test_truth_of_one_cell_has_no_error_to_tell_signal_by(evidence):
     assert table[["value", "numerator", "denominator"]].loc[5].isna().all()
 
 
-def test_cloud_of_one_cell_is_too_few(evidence):
+def test_cloud_of_one_predicted_cell_is_no_answer(evidence):
     cells = tuple(one[:1] if row == 2 else one for row, one in enumerate(evidence.answer.cells))
     table = score(evidence, "energy_distance", answer=replace(evidence.answer, cells=cells))
-    assert table["status"].tolist() == ["ok", "ok", "too_few_cells", "ok", "ok", "ok"]
+    assert table["status"].tolist() == ["ok", "ok", "missing", "ok", "ok", "ok"]
 
 
 def test_single_perturbation_has_no_other_to_be_told_from(evidence):

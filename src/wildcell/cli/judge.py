@@ -26,6 +26,7 @@ def score(
     model: str = "prediction",
     runs: Path | None = None,
     seed: int = 0,
+    anchor: Literal["given", "all"] = "given",
 ) -> None:
     """Score a prediction against a truth, with the replicate and naive baselines beside it.
 
@@ -64,6 +65,9 @@ def score(
         Folder of all runs, to keep the scores in as a run of `model`.
     seed
         Seed of the halving of controls.
+    anchor
+        What the prediction is measured against, where the controls are halved here: the `given`
+        half, or `all` controls, if effects were added to the mean of all.
     """
     from wildcell.cli.progress import working
     from wildcell.outside import Reading, judge_files
@@ -77,6 +81,7 @@ def score(
         is_on_common_genes=genes == "common",
         must_match=conditions == "exact",
         seed=seed,
+        is_anchored_to_all=anchor == "all",
     )
     with working("scoring"):
         judgement = judge_files(prediction, truth, train=train, model=model, reading=reading)

@@ -6,7 +6,7 @@ from scipy.stats import rankdata
 from wildcell.arrays import Booleans, Floats
 from wildcell.metrics.metric import Ratio, metric
 from wildcell.metrics.response import Response
-from wildcell.metrics.signal import correlation_ceiling, measured_signal, rmse_ceiling
+from wildcell.metrics.signal import correlation_ceiling, measured_signal
 from wildcell.names import Need
 
 
@@ -67,7 +67,7 @@ def pearson(truth: Response, prediction: Response) -> Floats:
     return row_pearson(prediction.mean, truth.mean, everything)
 
 
-@metric("rmse", best="low", family="profile", ceiling=rmse_ceiling)
+@metric("rmse", best="low", family="profile")
 def rmse(truth: Response, prediction: Response) -> Floats:
     """Root mean squared error of the mean profile, in log units."""
     return np.sqrt(((prediction.mean - truth.mean) ** 2).mean(axis=1))

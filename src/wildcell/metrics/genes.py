@@ -24,11 +24,16 @@ def _top_by_size(response: Response, kept: Booleans) -> Booleans:
     return top_genes(np.nan_to_num(size), response.convention.n_top_genes)
 
 
-def _share(hits: Booleans, among: Booleans, *responses: Response) -> Floats:
+def _share(hits: Booleans | Floats, among: Booleans, *responses: Response) -> Floats:
     """Return the share of hits in each row; NaN where a response is missing or none is among."""
     n = among.sum(axis=1)
     is_known = ~np.any([response.is_missing for response in responses], axis=0)
-    return (hits & among).sum(axis=1) / np.where((n > 0) & is_known, n, np.nan)
+    return np.where(among, hits, 0).sum(axis=1) / np.where((n > 0) & is_known, n, np.nan)
+
+
+def _agreement(predicted: Floats, true: Floats) -> Floats:
+    """Return 1 where signs agree, 0 where they are opposite, and 0.5 where nothing is predicted."""
+    return (1 + np.sign(predicted) * np.sign(true)) / 2
 
 
 @metric("top_de_overlap", best="high", family="genes", needs=(Need.DELTA,), null=0.0)
@@ -55,20 +60,20 @@ def top_de_precision(truth: Response, prediction: Response) -> Floats:
 
 @metric("opposite_direction", best="low", family="genes", needs=(Need.DELTA,), null=0.5)
 def opposite_direction(truth: Response, prediction: Response) -> Floats:
-    """Share of the true top genes whose predicted delta has the other sign."""
-    is_opposite = np.sign(prediction.delta) * np.sign(truth.delta) < 0
+    """Share of the true top genes whose predicted delta has the other sign; 0 counts half."""
+    is_opposite = 1 - _agreement(prediction.delta, truth.delta)
     return _share(is_opposite, _top_by_size(truth, truth.kept_genes), truth, prediction)
 
 
 @metric("up_accuracy", best="high", family="genes", needs=(Need.DELTA,), null=0.5)
 def up_accuracy(truth: Response, prediction: Response) -> Floats:
-    """Share of the true top genes that rise whose predicted delta rises."""
+    """Share of the true top genes that rise whose predicted delta rises; 0 counts half."""
     true = top_genes(np.where(truth.kept_genes, truth.delta, 0.0), truth.convention.n_top_genes)
-    return _share(prediction.delta > 0, true, truth, prediction)
+    return _share(_agreement(prediction.delta, truth.delta), true, truth, prediction)
 
 
 @metric("down_accuracy", best="high", family="genes", needs=(Need.DELTA,), null=0.5)
 def down_accuracy(truth: Response, prediction: Response) -> Floats:
-    """Share of the true top genes that fall whose predicted delta falls."""
+    """Share of the true top genes that fall whose predicted delta falls; 0 counts half."""
     true = top_genes(np.where(truth.kept_genes, -truth.delta, 0.0), truth.convention.n_top_genes)
-    return _share(prediction.delta < 0, true, truth, prediction)
+    return _share(_agreement(prediction.delta, truth.delta), true, truth, prediction)

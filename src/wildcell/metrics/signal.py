@@ -64,16 +64,6 @@ def correlation_ceiling(truth: Response) -> Floats:
     return np.sqrt(measured_signal(truth, is_centred=True).reliability)
 
 
-def rmse_ceiling(truth: Response) -> Floats:
-    """Return the root mean squared error that the noise-free effect would have.
-
-    It is added to the given controls, whose noise is taken to be that of the kept half.
-    """
-    if truth.error is None or truth.control_error is None:
-        return np.full(len(truth.perturbations), np.nan)
-    return np.sqrt((truth.error + truth.control_error).mean(axis=1))
-
-
 def _sum_kept(squared_error: Floats | None, kept: Booleans) -> Floats:
     if squared_error is None:
         return np.full(kept.shape[0], np.nan)

@@ -30,7 +30,7 @@ def ceiling_scores(
     tables = [
         _ceiling(item, truth, has_few_controls) for item in metrics if item.ceiling is not None
     ]
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+    return pd.concat(tables, ignore_index=True)
 
 
 def _ceiling(metric: Metric, truth: Response, few: Booleans) -> pd.DataFrame:

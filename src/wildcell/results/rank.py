@@ -7,12 +7,22 @@ import numpy as np
 import pandas as pd
 
 from wildcell.metrics.metric import METRICS
-from wildcell.names import ABSTENTIONS, CEILING, CONDITION, REPLICATE, Status
-from wildcell.results.stats import Sample, Scaled, difference, estimate, scaled
+from wildcell.names import ABSTENTIONS, CEILING, CONDITION, REPLICATE, Need, Status
+from wildcell.results.stats import (
+    UNKNOWN,
+    Sample,
+    Scaled,
+    difference,
+    estimate,
+    is_resolved,
+    scaled,
+)
 
 QUESTION = ["scenario", "dataset", "arm"]
 PSEUDO_MODELS = (REPLICATE, CEILING)
 EVERY_CATEGORY = "all"
+NO_HEADROOM = Scaled(np.nan, np.nan, np.nan, str(Status.NO_HEADROOM))
+
 NOT_RUN = "not_run"
 """What stands in the place of a status where a model was not run on what others were."""
 
@@ -116,15 +126,22 @@ def _by_category(scores: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
 
 
 def _rank_category(scores: pd.DataFrame, reference: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    counts = _counted(scores)
-    for metric, samples in samples_of(scores).items():
+    counts, every = _counted(scores), samples_of(scores)
+    has_signal = _has_signal(every)
+    for metric, samples in every.items():
+        has_scale = has_signal or Need.DELTA not in METRICS.get(metric).needs
         for model, sample in samples.items():
+            place = _scaled(samples, model, reference, metric) if has_scale else NO_HEADROOM
             yield (
                 metric,
                 {
                     "model": model,
                     **_described(sample),
                     **_compared(samples, model, reference),
+                    "scaled": place.value,
+                    "scaled_low": place.low,
+                    "scaled_high": place.high,
+                    "scaled_status": place.status,
                     **counts.loc[(metric, model)].to_dict(),
                 },
             )
@@ -173,22 +190,35 @@ def _described(sample: Sample) -> dict[str, Any]:
     }
 
 
-def _compared(samples: Mapping[str, Sample], model: str, reference: str) -> dict[str, Any]:
-    nothing = Scaled(np.nan, np.nan, np.nan, "")
-    place, gain = nothing, None
-    if reference in samples and model != CEILING:
+def _has_signal(every: Mapping[str, Mapping[str, Sample]]) -> bool:
+    """Whether the true effects are resolved, where a metric's denominators say so."""
+    signals = [
+        sample.denominator
+        for samples in every.values()
+        for model, sample in samples.items()
+        if model not in PSEUDO_MODELS and np.isfinite(sample.denominator).any()
+    ]
+    return not signals or any(is_resolved(signal) for signal in signals)
+
+
+def _compared(samples: Mapping[str, Sample], model: str, reference: str) -> dict[str, float]:
+    """Return the paired difference to the reference; the halves of a replicate have no pairs."""
+    gain = UNKNOWN
+    is_unpaired = model == CEILING or (model == REPLICATE and samples[model].is_ratio)
+    if reference in samples and not is_unpaired:
         gain = estimate(difference(samples[model], samples[reference]))
-        if CEILING in samples:
-            place = scaled(samples[model], samples[reference], samples[CEILING])
     return {
-        "difference": np.nan if gain is None else gain.mean,
-        "difference_low": np.nan if gain is None else gain.low,
-        "difference_high": np.nan if gain is None else gain.high,
-        "scaled": place.value,
-        "scaled_low": place.low,
-        "scaled_high": place.high,
-        "scaled_status": place.status,
+        "difference": gain.mean,
+        "difference_low": gain.low,
+        "difference_high": gain.high,
     }
+
+
+def _scaled(samples: Mapping[str, Sample], model: str, reference: str, metric: str) -> Scaled:
+    if reference not in samples or CEILING not in samples or model == CEILING:
+        return Scaled(np.nan, np.nan, np.nan, "")
+    best = METRICS.get(metric).best
+    return scaled(samples[model], samples[reference], samples[CEILING], best=best)
 
 
 def _counted(scores: pd.DataFrame) -> pd.DataFrame:
@@ -226,9 +256,14 @@ def _unscored(scores: pd.DataFrame) -> pd.Series:
 
 
 def _ranks(table: pd.DataFrame) -> pd.Series:
-    """Rank means within category and metric, 1 best; pseudo-models and unknown means have none."""
+    """Rank means within category and metric, 1 best.
+
+    Pseudo-models, unknown means and means over a part of the conditions have none: the part may
+    be the easy one.
+    """
     sign = table["metric"].map(lambda name: -1 if METRICS.get(name).best == "high" else 1)
-    is_ranked = ~table["model"].isin(PSEUDO_MODELS) & (table["not_run"] == 0)
+    is_whole = (table["not_run"] == 0) & (table["not_applicable"] == 0)
+    is_ranked = ~table["model"].isin(PSEUDO_MODELS) & is_whole
     to_rank = (sign * table["mean"].round(9)).where(is_ranked)
     return to_rank.groupby([table["category"], table["metric"]]).rank(method="min")
 

@@ -61,7 +61,8 @@ def _score_metric(metric: Metric, case: Case) -> pd.DataFrame:
     values, parts = _nothing(case), Ratio(_nothing(case), _nothing(case))
     if (status == Status.OK).any():
         values, parts = compute(metric, case.truth, case.prediction)
-    status[(status == Status.OK) & ~np.isfinite(values)] = metric.undefined
+    without = (status == Status.OK) & ~np.isfinite(values)
+    status[without] = Status.MISSING if Need.CELLS in metric.needs else Status.FLAT
     null, null_parts = _nothing(case), Ratio(_nothing(case), _nothing(case))
     if np.isin(status, ABSTENTIONS).any():
         null, null_parts = compute(metric, case.truth, case.given)

@@ -7,7 +7,7 @@ conditions, holds for the contexts at hand alone, and says so.
 """
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ from wildcell.names import Status
 
 CONFIDENCE = 0.95
 CONTEXTS_TO_GENERALISE = 5
+CONDITIONS_TO_TEST = 5
 HEADROOM_IN_ERRORS = 4.0
 """The ceiling must lie this many standard errors above the reference for a scaled score."""
 
@@ -109,14 +110,27 @@ def _mean_of_contexts(sample: Sample) -> Estimate:
 
 
 def _ratio_of_sums(sample: Sample) -> Estimate:
-    total = float(sample.denominator.sum())
-    if total <= 0:
+    if not is_resolved(sample.denominator):
         return UNKNOWN
+    total = float(sample.denominator.sum())
     ratio = float(sample.numerator.sum()) / total
     influence = (sample.numerator - ratio * sample.denominator) / total
     if len(set(sample.context)) >= CONTEXTS_TO_GENERALISE:
         return _interval(ratio, _summed(influence, sample.context), NEW_CONTEXTS)
     return _interval(ratio, _summed(influence, sample.perturbation), THESE_CONTEXTS)
+
+
+def is_resolved(signal: Floats) -> bool:
+    """Whether squared effects, unbiased and signed, are above 0 as a whole.
+
+    By a one-sided signed-rank test over the conditions; of fewer than five only the sum is asked.
+    """
+    known = signal[np.isfinite(signal)]
+    if len(known) == 0 or known.sum() <= 0:
+        return False
+    if len(known) < CONDITIONS_TO_TEST:
+        return True
+    return bool(stats.wilcoxon(known, alternative="greater").pvalue < 1 - CONFIDENCE)
 
 
 def _summed(influence: Floats, blocks: NDArray[np.object_]) -> Floats:
@@ -157,14 +171,17 @@ class Scaled(NamedTuple):
     status: str
 
 
-def scaled(model: Sample, reference: Sample, ceiling: Sample) -> Scaled:
+def scaled(
+    model: Sample, reference: Sample, ceiling: Sample, *, best: Literal["high", "low"]
+) -> Scaled:
     """Return (u - b) / (c - b), of means over the same conditions, unclipped.
 
     The interval is that of the mean of z = (u - b) - s (c - b), over the mean of c - b.
 
     Returns
     -------
-    With the status `no_headroom` where the ceiling is not resolved above the reference.
+    With the status `no_headroom` where the ceiling is not resolved to be better than the
+    reference.
     """
     nothing = Scaled(np.nan, np.nan, np.nan, str(Status.NO_HEADROOM))
     shared = model.is_known & reference.is_known & np.isfinite(ceiling.value)
@@ -173,7 +190,7 @@ def scaled(model: Sample, reference: Sample, ceiling: Sample) -> Scaled:
     u, b = _shown(model, shared), _shown(reference, shared)
     c = _with_parts_of(_shown(ceiling, shared), b)
     headroom = estimate(difference(c, b))
-    sign = np.sign(headroom.mean)
+    sign = 1 if best == "high" else -1
     if not sign * headroom.mean > HEADROOM_IN_ERRORS * headroom.error:
         return nothing
     gain = difference(u, b)

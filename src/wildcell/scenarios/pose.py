@@ -192,6 +192,9 @@ def target_genes(
 ) -> pd.DataFrame:
     """Return the genes in the panel that each genetic perturbation targets directly.
 
+    A perturbation of unknown modality is taken to be genetic: its parts count as targets where
+    they bear the name of a gene.
+
     Returns
     -------
     Columns perturbation, gene.
@@ -201,7 +204,7 @@ def target_genes(
         for perturbation, modality in zip(
             conditions["perturbation"], conditions["modality"], strict=True
         )
-        if modality in set(Modality) and Modality(modality).is_genetic
+        if modality not in set(Modality) or Modality(modality).is_genetic
     }
     is_target = components["perturbation"].isin(genetic) & components["component"].isin(genes)
     targets = components.loc[is_target, ["perturbation", "component"]]
