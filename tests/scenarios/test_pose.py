@@ -135,7 +135,7 @@ def test_question_of_two_control_groups_in_a_context_keeps_them_apart(screen):
     """Each condition is measured against its own group, and both groups are halved."""
     cells = screen.cells.copy()
     keys = sorted(set(cells.obs["perturbation"]) - {CONTROL})
-    plate = cells.obs["perturbation"].isin(keys[::2]).to_numpy()
+    plate = cells.obs["perturbation"].isin(keys[::2]).to_numpy(copy=True)
     controls = np.flatnonzero(screen.is_control)
     plate[controls[::2]] = True
     cells.obs["control_group"] = cells.obs["context"].astype(str) + np.where(plate, "/1", "/2")

@@ -122,8 +122,8 @@ def _check_labels(obs: pd.DataFrame) -> Iterator[str]:
 
 def _check_texts(obs: pd.DataFrame) -> Iterator[str]:
     for name in obs.columns.intersection(LABEL_COLUMNS + OPTIONAL_LABEL_COLUMNS):
-        is_other = np.asarray(obs[name].astype(object) != as_text(obs[name]))
-        is_other &= ~np.asarray(obs[name].isna()) & ~is_missing(obs[name])
+        is_plain = np.asarray(obs[name].astype(object) == as_text(obs[name]))
+        is_other = ~is_plain & ~np.asarray(obs[name].isna()) & ~is_missing(obs[name])
         if is_other.any():
             yield (
                 f"{is_other.sum()} labels in {name} are not plain text, or have blanks around it "

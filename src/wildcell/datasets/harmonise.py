@@ -177,12 +177,17 @@ def _take_layer(cells: ad.AnnData, layer: str) -> ad.AnnData:
         return ad.AnnData(cells.layers[layer], obs=cells.obs, var=cells.var)
     if layer == "raw" and cells.raw is not None:
         return cells.raw.to_adata()
-    hint = did_you_mean(layer, cells.layers.keys())
+    hint = did_you_mean(layer, _layer_names(cells))
     raise UnknownNameError(f"There is no layer {layer!r}. {hint}")
 
 
+def _layer_names(cells: ad.AnnData) -> list[str]:
+    """Return the names of layers; later versions of anndata list X among them, without a name."""
+    return [name for name in cells.layers if isinstance(name, str)]
+
+
 def _layers(cells: ad.AnnData) -> str:
-    names = [*cells.layers.keys(), *(["raw"] if cells.raw is not None else [])]
+    names = [*_layer_names(cells), *(["raw"] if cells.raw is not None else [])]
     return f"there are {some_of(names)}" if names else "there are none"
 
 
