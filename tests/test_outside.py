@@ -117,6 +117,42 @@ def test_training_cells_that_are_test_cells_are_refused(files, tmp_path, capsys)
     assert "holds test cells" in message
 
 
+def test_training_cells_are_known_by_their_numbers_not_their_names(files, tmp_path, capsys):
+    prediction, truth = files
+    renamed = ad.read_h5ad(truth)
+    renamed.obs_names = renamed.obs_names + "-joined"
+    renamed.write_h5ad(tmp_path / "renamed.h5ad")
+    options = ["--train", tmp_path / "renamed.h5ad", "--out", tmp_path / "s.csv"]
+    assert "holds test cells" in refused(capsys, prediction, truth, *options)
+
+
+def test_no_change_of_all_controls_is_flat_when_it_is_judged_against_all(files, tmp_path):
+    _, truth = files
+    cells = lognorm(ad.read_h5ad(truth))
+    is_control = (cells.obs["perturbation"] == "control").to_numpy()
+    asked = cells.obs.loc[~is_control].drop_duplicates().reset_index(drop=True)
+    of_cell = cells.obs["context"].to_numpy()
+    mean = {
+        context: np.asarray(cells.X[is_control & (of_cell == context)].mean(axis=0))
+        for context in asked["context"].unique()
+    }
+    unchanged = ad.AnnData(
+        np.vstack([mean[context] for context in asked["context"]]),
+        obs=asked.set_axis(asked.index.astype(str)),
+        var=cells.var,
+        uns={"wildcell": {"kind": "mean", "expression": "lognorm", "target_sum": 1e4}},
+    )
+    unchanged.write_h5ad(tmp_path / "unchanged.h5ad")
+    statuses = {}
+    for anchor in ("given", "all"):
+        out = tmp_path / f"{anchor}.csv"
+        score(tmp_path / "unchanged.h5ad", truth, "--anchor", anchor, "--out", out)
+        table = pd.read_csv(out)
+        own = table[(table["model"] == "prediction") & (table["metric"] == "pearson_delta")]
+        statuses[anchor] = set(own["status"])
+    assert statuses == {"given": {"ok"}, "all": {"flat"}}
+
+
 def test_scores_can_be_kept_as_a_run(files, tmp_path):
     score(*files, "--out", tmp_path / "s.csv", "--model", "mine", "--runs", tmp_path / "runs")
     main(["rank", str(tmp_path / "runs"), "--out", str(tmp_path / "ranks.csv")])

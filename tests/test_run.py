@@ -16,11 +16,11 @@ from wildcell.errors import OptionError, StoreError, UnknownNameError
 from wildcell.models.model import MODELS
 from wildcell.results.table import rank_runs
 from wildcell.run import run_scenario
-from wildcell.store.runs import RunKey, read_records, read_scores, slug
+from wildcell.store.runs import RunKey, read_records, read_scores, slug, unfinished
 
 SMALL = {"n_genes": 60, "n_perturbations": 6, "n_combinations": 4, "n_cells": 12, "n_controls": 40}
 
-CRASHING_MODEL = """
+CRASHING_MODEL = '''
 class Crashing:
     def __init__(self, *, seed=0):
         pass
@@ -33,7 +33,7 @@ class Crashing:
 
 
 class Silent:
-    '''Answers the first condition alone.'''
+    """Answers the first condition alone."""
 
     def __init__(self, *, seed=0):
         pass
@@ -49,6 +49,32 @@ class Silent:
         return predicted_means(query.select(first), self.mean[None, :])
 
 
+class Meddling:
+    """Writes to what it is given, where it can."""
+
+    def __init__(self, *, seed=0):
+        pass
+
+    def fit(self, task):
+        task.train.obs["perturbation"] = "control"
+        task.query.conditions["control_group"] = "elsewhere"
+        task.train.X.data[:] = 1
+
+    def predict(self, query):
+        return None
+
+
+class Leaving:
+    def __init__(self, *, seed=0):
+        pass
+
+    def fit(self, task):
+        raise SystemExit(0)
+
+    def predict(self, query):
+        return None
+
+
 class Garbage:
     def __init__(self, *, seed=0):
         pass
@@ -61,7 +87,7 @@ class Garbage:
         from wildcell.scenarios.prediction import predicted_means
 
         return predicted_means(query, np.full(query.control_mean.shape, np.nan))
-"""
+'''
 
 
 @pytest.fixture
@@ -137,6 +163,42 @@ def test_a_prediction_of_nan_is_an_error_and_never_a_number(tmp_path, screen, ow
     records = read_records(tmp_path / "runs").set_index("model").filter(like="Garbage", axis=0)
     assert set(records["status"]) == {"error"}
     assert records["reason"].str.contains("NaN").all()
+
+
+def test_a_model_cannot_change_what_the_next_one_sees(tmp_path, screen, own_models):
+    run(tmp_path / "meddled", screen, [f"{own_models}:Meddling", "no-change"])
+    run(tmp_path / "clean", screen, ["no-change"])
+    meddled = read_scores(tmp_path / "meddled")
+    others = meddled[~meddled["model"].str.contains("Meddling")].reset_index(drop=True)
+    pd.testing.assert_frame_equal(others, read_scores(tmp_path / "clean"))
+    records = read_records(tmp_path / "meddled").set_index("model")
+    assert set(records.filter(like="Meddling", axis=0)["status"]) == {"error"}
+
+
+def test_a_model_that_exits_does_not_end_the_runs(tmp_path, screen, own_models):
+    run(tmp_path / "runs", screen, [f"{own_models}:Leaving", "no-change"])
+    records = read_records(tmp_path / "runs").set_index("model")
+    assert set(records.filter(like="Leaving", axis=0)["status"]) == {"error"}
+    assert set(records.loc["no-change", "status"]) == {"ok"}
+
+
+def test_a_model_that_lacks_folds_is_told_and_not_ranked(tmp_path, screen):
+    outcomes = run(tmp_path / "runs", screen, ["additive"])
+    lost = next(one for one in outcomes if one.record["model"] == "additive")
+    (lost.folder / "run.json").unlink()
+    ranks = rank_runs(tmp_path / "runs")
+    own = ranks[ranks["model"] == "additive"]
+    assert (own["not_run"] > 0).all()
+    assert own["rank"].isna().all()
+    assert ranks.loc[ranks["model"] == "context-transfer", "rank"].notna().any()
+
+
+def test_folds_that_nobody_ran_are_told(tmp_path, screen):
+    for outcome in run(tmp_path / "runs", screen):
+        if outcome.record["fold"] == 2:
+            (outcome.folder / "run.json").unlink()
+    (sentence,) = unfinished(read_records(tmp_path / "runs"))
+    assert "2 of 3 folds are finished" in sentence
 
 
 def test_conditions_left_out_count_as_abstentions_at_the_null_value(tmp_path, screen, own_models):
