@@ -281,35 +281,29 @@ def test_a_stated_scale_that_the_numbers_contradict_is_refused(files, tmp_path, 
     assert "look like counts" in refused(capsys, prediction, truth, "--expression", "lognorm", *out)
 
 
-def test_a_read_only_folder_is_refused(files, tmp_path, capsys):
-    folder = tmp_path / "read-only"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "ro,size=1m", "tmpfs", str(folder)],
-        capture_output=True,
-        check=False,
-    )
-    if mounted.returncode:
-        pytest.skip("a read-only folder needs the right to mount")
-    try:
-        assert "cannot be written" in refused(capsys, *files, "--out", folder / "scores.csv")
-    finally:
+@pytest.fixture
+def mounted(tmp_path):
+    """Return a function that mounts a small disk with some options, until the test ends."""
+    folder = tmp_path / "disk"
+
+    def mount(options):
+        folder.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
+        if subprocess.run(command, capture_output=True, check=False).returncode:
+            pytest.skip("a disk of one's own needs the right to mount")
+        return folder
+
+    yield mount
+    if folder.is_mount():
         subprocess.run(["umount", str(folder)], check=True)
 
 
-def test_a_full_disk_is_refused_and_leaves_nothing(files, tmp_path, capsys):
-    folder = tmp_path / "full"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)],
-        capture_output=True,
-        check=False,
-    )
-    if mounted.returncode:
-        pytest.skip("a small disk needs the right to mount")
-    try:
-        message = refused(capsys, *files, "--out", folder / "scores.csv")
-        assert "disk is full" in message
-        assert list(folder.iterdir()) == []
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
+def test_a_read_only_folder_is_refused(files, mounted, capsys):
+    folder = mounted("ro,size=1m")
+    assert "cannot be written" in refused(capsys, *files, "--out", folder / "scores.csv")
+
+
+def test_a_full_disk_is_refused_and_leaves_nothing(files, mounted, capsys):
+    folder = mounted("size=64k")
+    assert "disk is full" in refused(capsys, *files, "--out", folder / "scores.csv")
+    assert list(folder.iterdir()) == []

@@ -1,6 +1,21 @@
 """Conclusions: the ranking and the report of any folder of runs."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = [
+    "rank",
+    "model",
+    "mean",
+    "95 % interval",
+    "speaks of",
+    "over reference",
+    "scored",
+    "not scored because",
+]
 
 
 def rank(runs: Path, /, *, metric: str = "pearson_delta", out: Path | None = None) -> None:
@@ -57,45 +72,35 @@ def report(runs: Path, /, *, out: Path = Path("report.html")) -> None:
     print(f"Wrote {out}")
 
 
-def _print_question(title: str, metric: str, table: "object") -> None:
-    import pandas as pd
+def _print_question(title: str, metric: str, table: "pd.DataFrame") -> None:
     from rich.table import Table
 
     from wildcell.cli.progress import printer
 
-    assert isinstance(table, pd.DataFrame)
     console = printer()
     console.print(f"\n{title}, {metric}", style="bold")
-    every = table[(table["category"] == "all") & (table["same_as"] == "")]
-    header = ["rank", "model", "mean", "95 % interval", "speaks of", "over reference", "scored"]
-    has_gaps = bool((every["unscored"] != "").any())
-    shown = Table(
-        *header,
-        *(["not scored because"] if has_gaps else []),
-        box=None,
-        pad_edge=False,
-        header_style="bold",
-    )
-    for _, row in every.sort_values(["rank", "model"]).iterrows():
-        twins = table.loc[
-            (table["same_as"] == row["model"]) & (table["category"] == "all"), "model"
-        ]
-        shown.add_row(
-            f"{row['rank']:.0f}" if pd.notna(row["rank"]) else "",
-            " = ".join([row["model"], *twins]),
-            _number(row["mean"]),
-            _range(row["low"], row["high"]),
-            row["interval"],
-            f"{_number(row['difference'])} {_range(row['difference_low'], row['difference_high'])}",
-            f"{row['scored']}/{row['expected']}",
-            *([row["unscored"]] if has_gaps else []),
-        )
+    every = table[table["category"] == "all"]
+    rows = every[every["same_as"] == ""].sort_values(["rank", "model"])
+    columns = COLUMNS if (rows["unscored"] != "").any() else COLUMNS[:-1]
+    shown = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    for _, row in rows.iterrows():
+        twins = every.loc[every["same_as"] == row["model"], "model"]
+        shown.add_row(*_cells(row, [row["model"], *twins])[: len(columns)])
     console.print(shown)
 
 
-def _number(value: float) -> str:
-    return f"{value:.3f}" if value == value else "-"  # noqa: PLR0124  NaN alone differs from itself
+def _cells(row: "pd.Series", names: list[str]) -> list[str]:
+    """Return what is shown of one model, in the order of `COLUMNS`."""
+    from wildcell.cli.progress import number, span
 
-
-def _range(low: float, high: float) -> str:
-    return f"{low:.3f} to {high:.3f}" if low == low else ""  # noqa: PLR0124
+    gain = f"{number(row['difference'])} {span(row['difference_low'], row['difference_high'])}"
+    return [
+        f"{row['rank']:.0f}" if row["rank"] > 0 else "",
+        " = ".join(names),
+        number(row["mean"]),
+        span(row["low"], row["high"]),
+        row["interval"],
+        gain,
+        f"{row['scored']}/{row['expected']}",
+        row["unscored"],
+    ]

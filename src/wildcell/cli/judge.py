@@ -99,18 +99,14 @@ def _print_means(ranks: "pd.DataFrame", models: list[str]) -> None:
     """Print a row a metric and a column a model; `scored` counts those of the first model."""
     from rich.table import Table
 
-    from wildcell.cli.progress import printer
+    from wildcell.cli.progress import number, printer
     from wildcell.metrics.metric import METRICS
 
     table = Table("metric", "best", *models, "scored", box=None, pad_edge=False)
     for metric, rows in ranks[ranks["category"] == "all"].groupby("metric", sort=False):
         of_model = rows.set_index("model")
         first = of_model.loc[models[0]]
-        means = [_number(of_model["mean"].get(name, float("nan"))) for name in models]
+        means = [number(of_model["mean"].get(name, float("nan"))) for name in models]
         counted = f"{first['scored']}/{first['expected']}"
         table.add_row(str(metric), METRICS.get(str(metric)).best, *means, counted)
     printer().print(table)
-
-
-def _number(value: float) -> str:
-    return "-" if value != value else f"{value:.3f}"  # noqa: PLR0124  NaN alone differs from itself

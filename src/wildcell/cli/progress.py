@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import isnan
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,6 +18,16 @@ def printer() -> "Console":
 
     width = None if sys.stdout.isatty() else WIDTH_OF_A_FILE
     return Console(width=width, markup=False, highlight=False)
+
+
+def number(value: float) -> str:
+    """Return a number to three decimals, a dash for one that is not known."""
+    return "-" if isnan(value) else f"{value:.3f}"
+
+
+def span(low: float, high: float) -> str:
+    """Return an interval in words, nothing for one that is not known."""
+    return "" if isnan(low) else f"{number(low)} to {number(high)}"
 
 
 @contextmanager
