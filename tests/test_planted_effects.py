@@ -71,3 +71,29 @@ def test_what_a_perturbation_did_elsewhere_beats_the_perturbed_mean_in_an_unseen
         tmp_path, "unseen-context", ["context-transfer"], SEEDS[0], reference="perturbed-mean"
     )
     assert beats_reference(ranks, "context-transfer")
+
+
+def test_where_nothing_happens_no_share_of_it_is_explained_and_the_table_says_why(tmp_path):
+    nothing = ("shared_strength", "specific_strength", "interaction_strength", "target_strength")
+    words = replace(
+        load_scenario("unseen-context"), metrics=("effect_r2", "pearson_delta"), genes="all"
+    )
+    strengths = dict.fromkeys([*nothing, "epistasis_strength"], 0.0)
+    for seed in SEEDS:
+        run_scenario(
+            words,
+            models=["perturbed-mean"],
+            runs=tmp_path,
+            seeds=[0],
+            data_options={"seed": seed, "n_controls": 600, **strengths},
+        )
+    ranks = rank_runs(tmp_path)
+    shares = ranks[(ranks["metric"] == "effect_r2") & (ranks["model"] == "perturbed-mean")]
+    unresolved = shares[shares["mean"].isna()]
+    assert len(unresolved) >= 4
+    assert unresolved["unscored"].str.contains("no_headroom").all()
+    assert unresolved["scaled"].isna().all()
+    correlations = ranks[
+        (ranks["metric"] == "pearson_delta") & (ranks["model"] == "perturbed-mean")
+    ]
+    assert (correlations["mean"].abs() < 0.1).all()

@@ -142,7 +142,7 @@ def _rank_category(scores: pd.DataFrame, reference: str) -> Iterator[tuple[str, 
                     "scaled_low": place.low,
                     "scaled_high": place.high,
                     "scaled_status": place.status,
-                    **counts.loc[(metric, model)].to_dict(),
+                    **_with_reason(counts.loc[(metric, model)].to_dict(), sample),
                 },
             )
 
@@ -242,6 +242,14 @@ def _counted(scores: pd.DataFrame) -> pd.DataFrame:
         undefined=counts["expected"] - told,
         n_seeds=scores["seed"].groupby(by).nunique(),
     )
+
+
+def _with_reason(counts: dict[str, Any], sample: Sample) -> dict[str, Any]:
+    """Say why scores have no mean: it would be a share of effects that are not resolved."""
+    if counts["scored"] == 0 or np.isfinite(estimate(sample).mean):
+        return counts
+    reason = f"{Status.NO_HEADROOM}: effects not resolved"
+    return {**counts, "unscored": ", ".join(filter(None, [counts["unscored"], reason]))}
 
 
 def _unscored(scores: pd.DataFrame) -> pd.Series:
