@@ -108,7 +108,9 @@ def run_scenario(
     splits = [
         split
         for seed in _checked_seeds(plan.scenario.seeds if seeds is None else seeds)
-        for split in make_splits(plan.scenario, plan.dataset, seed=seed, arm=plan.arm)
+        for split in make_splits(
+            plan.scenario, plan.dataset, seed=seed, arm=plan.arm, features=plan.features
+        )
     ]
     names = [*plan.entries, REPLICATE]
     if any(item.ceiling is not None for item in find_metrics(plan.scenario.metrics)):

@@ -65,7 +65,7 @@ def split(
         genes=genes,
         features=chosen,
     )
-    splits = make_splits(plan.scenario, plan.dataset, seed=seed, arm=arm)
+    splits = make_splits(plan.scenario, plan.dataset, seed=seed, arm=arm, features=plan.features)
     if not 0 <= fold < len(splits):
         raise OptionError(f"There are {len(splits)} folds, 0 to {len(splits) - 1}; got {fold}.")
     place = truth or out.with_name(f"{out.name}-truth.h5ad")

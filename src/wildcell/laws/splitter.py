@@ -10,7 +10,7 @@ import pandas as pd
 from wildcell.datasets.dataset import Dataset
 from wildcell.laws.law import Law
 from wildcell.names import CONDITION, Role
-from wildcell.scenarios.split import Splitter
+from wildcell.scenarios.split import Splitter, divide, evidence_for
 from wildcell.store.fingerprint import fingerprint
 
 ROLE_COLUMNS = ["role", "reason", "category"]
@@ -31,7 +31,7 @@ class SplitCase:
     seed
         Of the generator that it draws from.
     options
-        Options of the splitter.
+        Options of the splitter, and the evidence that it needs.
     """
 
     rule: Splitter
@@ -43,7 +43,7 @@ class SplitCase:
     def folds(self) -> Sequence[pd.DataFrame]:
         """Return the tables of roles, one a fold."""
         rng = np.random.default_rng(self.seed)
-        return self.rule.divide(self.table.copy(), self.components.copy(), rng, **self.options)
+        return divide(self.rule, self.table, self.components, rng, **self.options).folds
 
 
 def split_case(rule: Splitter, dataset: Dataset, *, seed: int, **options: Any) -> SplitCase:
@@ -52,7 +52,9 @@ def split_case(rule: Splitter, dataset: Dataset, *, seed: int, **options: Any) -
     if rule.level == "cell":
         table = dataset.cells.obs.loc[~dataset.is_control, CONDITION].astype(str)
         table = table.reset_index(drop=True)
-    return SplitCase(rule, table, dataset.components, seed, options)
+    return SplitCase(
+        rule, table, dataset.components, seed, {**evidence_for(rule, dataset), **options}
+    )
 
 
 def every_row_has_a_role(case: SplitCase) -> str:

@@ -11,7 +11,8 @@ from wildcell.arrays import Names, as_csr
 from wildcell.datasets.dataset import COMPONENT_COLUMNS, Dataset
 from wildcell.errors import DataError, PredictionError
 from wildcell.names import CONDITION, CONTROL, UNS, Expression, Role, with_options
-from wildcell.scenarios.pose import CELL_COLUMNS, Question, pose
+from wildcell.scenarios.panel import CELL_COLUMNS
+from wildcell.scenarios.pose import Question, pose
 from wildcell.scenarios.scenario import Scenario
 from wildcell.scenarios.split import Split
 from wildcell.scenarios.task import Cells, Truth

@@ -7,17 +7,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from wildcell.arrays import Booleans, as_csr
+from wildcell.arrays import Booleans
 from wildcell.datasets.dataset import Dataset
-from wildcell.errors import OptionError
-from wildcell.names import CONDITION, Expression, Modality, Role
+from wildcell.names import CONDITION, Modality, Role
 from wildcell.scenarios.controls import kept_controls, noisy_groups
-from wildcell.scenarios.preprocess import choose_genes, median_depth
+from wildcell.scenarios.feature_arms import features_in_arm
+from wildcell.scenarios.panel import fit_panel
 from wildcell.scenarios.scenario import Scenario
 from wildcell.scenarios.split import Split
-from wildcell.scenarios.task import Cells, Origin, Query, Task, Truth
+from wildcell.scenarios.task import Origin, Query, Task, Truth
 
-CELL_COLUMNS = [*CONDITION, "control_group", "batch", "replicate"]
 TRUTH_COLUMNS = [*CONDITION, "control_group", "category", "modality", "n_cells"]
 
 
@@ -62,22 +61,30 @@ def pose(
     >>> bool(set(task.train.obs["context"]) & set(truth.test.obs["context"]))
     False
     """
+    scenario = scenario.in_arm(split.arm)
     roles = split.roles_of_cells(dataset)
     asked = _with_test_sizes(split.conditions_in(Role.TEST), dataset, roles == Role.TEST)
     is_kept = kept_controls(dataset, set(asked["control_group"]), seed=split.seed)
     is_given = dataset.is_control & ~is_kept
-    panel = _fit_panel(dataset, (roles == Role.TRAIN) | is_given, scenario)
+    is_seen = (roles == Role.TRAIN) | is_given
+    panel = fit_panel(
+        dataset, np.ones_like(is_seen) if scenario.fit_on == "all" else is_seen, scenario.genes
+    )
     train, val = (
         panel.take((roles == role) | (is_given & _in_groups(dataset, roles == role)))
         for role in (Role.TRAIN, Role.VAL)
     )
     given = panel.take(is_given & _in_groups(dataset, roles == Role.TEST))
-    chosen_features = dataset.features if features is None else features
     query = Query(
         conditions=asked[[*CONDITION, "control_group", "category"]].copy(),
         controls=given,
         components=dataset.components.copy(),
-        features=None if chosen_features is None else _checked_features(chosen_features),
+        features=features_in_arm(
+            scenario.features,
+            dataset.features if features is None else features,
+            dataset.components,
+            np.random.default_rng(split.seed),
+        ),
     )
     is_beside_test = _in_groups(dataset, roles == Role.TEST)
     truth = Truth(
@@ -127,52 +134,6 @@ def _origin(
     )
 
 
-class _Panel(NamedTuple):
-    """Which genes are looked at, and the depth that cells are brought to."""
-
-    dataset: Dataset
-    genes: Booleans
-    target_sum: float | None
-
-    @property
-    def gene_names(self) -> NDArray[np.object_]:
-        return np.array(self.dataset.cells.var_names[self.genes], dtype=object)
-
-    def take(self, rows: Booleans) -> Cells:
-        cells = self.dataset.cells
-        obs = cells.obs.loc[rows, CELL_COLUMNS].astype(str).reset_index(drop=True)
-        obs["total_counts"] = (
-            cells.obs.loc[rows, "total_counts"].to_numpy(float)
-            if "total_counts" in cells.obs
-            else np.nan
-        )
-        return Cells(
-            X=as_csr(cells.X[np.flatnonzero(rows)][:, np.flatnonzero(self.genes)]),
-            genes=self.gene_names,
-            obs=obs,
-            expression=self.dataset.expression,
-            target_sum=self.target_sum,
-        )
-
-
-def _fit_panel(dataset: Dataset, rows: Booleans, scenario: Scenario) -> _Panel:
-    if scenario.fit_on == "all":
-        rows = np.ones(dataset.cells.n_obs, dtype=bool)
-    every_gene = _Panel(dataset, np.ones(dataset.cells.n_vars, dtype=bool), None)
-    target_sum = _target_sum(dataset, rows)
-    if scenario.genes == "all":
-        return every_gene._replace(target_sum=target_sum)
-    seen = every_gene._replace(target_sum=target_sum).take(rows)
-    return _Panel(dataset, choose_genes(seen.lognorm, scenario.genes), target_sum)
-
-
-def _target_sum(dataset: Dataset, rows: Booleans) -> float | None:
-    if dataset.expression is Expression.COUNTS:
-        return median_depth(dataset.cells.obs.loc[rows, "total_counts"].to_numpy(float))
-    stated = dataset.metadata.get("target_sum")
-    return None if stated is None else float(stated)
-
-
 def _with_test_sizes(asked: pd.DataFrame, dataset: Dataset, is_test: Booleans) -> pd.DataFrame:
     """Count the test cells of each condition, which at cell level are not all of its cells."""
     sizes = dataset.cells.obs.loc[is_test, CONDITION].astype(str).value_counts()
@@ -209,18 +170,3 @@ def target_genes(
     is_target = components["perturbation"].isin(genetic) & components["component"].isin(genes)
     targets = components.loc[is_target, ["perturbation", "component"]]
     return targets.set_axis(["perturbation", "gene"], axis=1).reset_index(drop=True)
-
-
-def _checked_features(features: pd.DataFrame) -> pd.DataFrame:
-    """Return a copy of the features as numbers, or say which cannot be used."""
-    if features.index.has_duplicates:
-        twice = features.index[features.index.duplicated()][:3].tolist()
-        raise OptionError(f"Features name components twice: {twice}; keep one row each.")
-    try:
-        numbers = features.astype(np.float64)
-    except (TypeError, ValueError) as error:
-        raise OptionError(f"Features must be numbers: {error}.") from error
-    if not np.isfinite(numbers.to_numpy()).all():
-        lacking = numbers.index[~np.isfinite(numbers.to_numpy()).all(axis=1)][:3].tolist()
-        raise OptionError(f"Features of {lacking} are not finite; drop these rows or fill them.")
-    return numbers.set_axis(numbers.index.astype(str)).copy()

@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,10 @@ DEFAULT_METRICS = (
 )
 
 
+ARM_WORDS = ("genes", "fit_on", "embedding", "features", "pool")
+"""Words of a scenario that an arm may change; all other words of an arm are the splitter's."""
+
+
 @dataclass(frozen=True)
 class Scenario:
     """A record of words that fixes a question.
@@ -43,7 +47,7 @@ class Scenario:
     reference
         The baseline that is the 0 of the scale.
     arms
-        Options of the splitter by name of the arm.
+        What each arm does in its own way, by name: options of the splitter, and `ARM_WORDS`.
     default_arm
         The arm that is run when none is named.
     dataset
@@ -53,6 +57,16 @@ class Scenario:
     fit_on
         What genes are chosen on: `train` (training cells and given controls), or `all` cells,
         which leaks and is flagged.
+    embedding
+        The embedding of cells that models are given: `none`, `pca:N` fitted on training cells and
+        given controls, `obsm:KEY` of the data set, or `file:PATH`.
+    features
+        The features of components that models are given: `given` (those named, or the data
+        set's own), `none`, `one-hot`, or `shuffled` (the given ones dealt out anew).
+    pool
+        How training cells of other data sets are added; see `wildcell.scenarios.pool`.
+    strict
+        Whether a leak stops the scenario; a lenient one is only marked.
     metrics
         What is scored.
     seeds
@@ -69,11 +83,24 @@ class Scenario:
     dataset: str = "simulated"
     genes: str = "hvg:2000"
     fit_on: str = "train"
+    embedding: str = "none"
+    features: str = "given"
+    pool: Mapping[str, Any] = field(default_factory=dict)
+    strict: bool = True
     metrics: tuple[str, ...] = DEFAULT_METRICS
     seeds: tuple[int, ...] = field(default=(0, 1, 2, 3))
 
     def options(self, arm: str | None) -> Mapping[str, Any]:
         """Return the splitter's options in an arm, the default one if `arm` is None."""
+        return {key: value for key, value in self._words(arm).items() if key not in ARM_WORDS}
+
+    def in_arm(self, arm: str | None) -> "Scenario":
+        """Return the scenario with the words that an arm changes, the default one if None."""
+        return replace(
+            self, **{key: value for key, value in self._words(arm).items() if key in ARM_WORDS}
+        )
+
+    def _words(self, arm: str | None) -> Mapping[str, Any]:
         arm = arm or self.default_arm
         if arm not in self.arms:
             raise UnknownNameError(
@@ -160,10 +187,23 @@ def _check_keys(words: Mapping[str, Any], source: str) -> None:
 
 KINDS: Mapping[str, tuple[type, str]] = {
     **dict.fromkeys(
-        ["name", "question", "splitter", "reference", "default_arm", "dataset", "genes", "fit_on"],
+        [
+            "name",
+            "question",
+            "splitter",
+            "reference",
+            "default_arm",
+            "dataset",
+            "genes",
+            "fit_on",
+            "embedding",
+            "features",
+        ],
         (str, "text"),
     ),
     "version": (int, "a whole number"),
+    "strict": (bool, "true or false"),
+    "pool": (Mapping, "a table"),
     "arms": (Mapping, "a table"),
     "metrics": (tuple, "a list"),
     "seeds": (tuple, "a list"),
@@ -185,12 +225,27 @@ def _check_types(scenario: Scenario, source: str) -> None:
 
 
 def _check_values(scenario: Scenario, source: str) -> None:
-    if scenario.fit_on not in {"train", "all"}:
-        raise OptionError(f"Scenario {source}: fit_on is {scenario.fit_on!r}; say train or all.")
-    if not isinstance(scenario.arms, Mapping) or not scenario.arms:
+    if not scenario.arms:
         raise OptionError(f"Scenario {source} has no arms; add a table [arms.NAME].")
     scenario.options(scenario.default_arm)
+    _check_choices(scenario, source)
+    for arm in scenario.arms:
+        words = scenario.in_arm(arm)
+        _check_types(words, f"{source}, arm {arm}")
+        _check_choices(words, f"{source}, arm {arm}")
+
+
+def _check_choices(scenario: Scenario, source: str) -> None:
     gene_count(scenario.genes)
+    for key, choices in CHOICES.items():
+        value = getattr(scenario, key)
+        if value not in choices:
+            raise OptionError(
+                f"Scenario {source}: {key} is {value!r}; it must be one of {', '.join(choices)}."
+            )
+
+
+CHOICES = {"fit_on": ("train", "all"), "features": ("given", "none", "one-hot", "shuffled")}
 
 
 def gene_count(rule: str) -> int | None:

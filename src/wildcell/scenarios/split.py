@@ -1,8 +1,8 @@
 """What each condition, or cell, is used for: made by a splitter, checked, and frozen."""
 
 import zlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -14,10 +14,30 @@ from wildcell.datasets.dataset import Dataset
 from wildcell.errors import OptionError, SplitError
 from wildcell.names import CONDITION, Role
 from wildcell.registry import Registry
+from wildcell.scenarios.panel import control_cells
 from wildcell.scenarios.scenario import Scenario
 from wildcell.store.fingerprint import fingerprint
 
-Divide: TypeAlias = Callable[..., Sequence[pd.DataFrame]]
+Level: TypeAlias = Literal["condition", "cell"]
+Evidence: TypeAlias = Literal["controls", "features"]
+
+
+class Division(NamedTuple):
+    """What a splitter gives that has more to tell than roles.
+
+    Attributes
+    ----------
+    folds
+        A table of roles a fold.
+    tables
+        What the roles follow from, by name, such as a tree of contexts; kept beside the split.
+    """
+
+    folds: Sequence[pd.DataFrame]
+    tables: Mapping[str, pd.DataFrame]
+
+
+Divide: TypeAlias = Callable[..., Sequence[pd.DataFrame] | Division]
 
 
 class Splitter(NamedTuple):
@@ -25,24 +45,27 @@ class Splitter(NamedTuple):
 
     `divide(table, components, rng, **options)` is given one row a condition, or a cell where
     `level` says so, and returns one table a fold: columns role, reason, category, in the rows'
-    order. It sees no expression.
+    order; or a `Division` of such tables. It sees no expression, but what `needs` names is given
+    by keyword: `controls`, the `Cells` of all controls alone, and `features` of components, a
+    table indexed by component or None.
     """
 
     name: str
     divide: Divide
-    level: Literal["condition", "cell"]
+    level: Level
+    needs: tuple[Evidence, ...] = ()
 
 
 SPLITTERS: Registry[Splitter] = Registry("splitter", package="wildcell.scenarios")
 
 
 def splitter(
-    name: str, *, level: Literal["condition", "cell"] = "condition"
+    name: str, *, level: Level = "condition", needs: tuple[Evidence, ...] = ()
 ) -> Callable[[Divide], Divide]:
     """Register a function as a splitter."""
 
     def register(divide: Divide) -> Divide:
-        SPLITTERS.add(name, Splitter(name, divide, level))
+        SPLITTERS.add(name, Splitter(name, divide, level, needs))
         return divide
 
     return register
@@ -61,6 +84,8 @@ class Split:
         of the condition's tested cells.
     cell_roles
         A role a perturbed cell of the data set, in order, where the split is at cell level.
+    tables
+        What the roles follow from, by name.
     """
 
     scenario: str
@@ -70,6 +95,7 @@ class Split:
     n_folds: int
     conditions: pd.DataFrame
     cell_roles: NDArray[np.object_] | None = None
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
     def conditions_in(self, role: Role) -> pd.DataFrame:
         """Return the conditions of one role, index 0 to n - 1."""
@@ -96,9 +122,28 @@ class Split:
 
 
 def make_splits(
-    scenario: Scenario, dataset: Dataset, *, seed: int, arm: str | None = None
+    scenario: Scenario,
+    dataset: Dataset,
+    *,
+    seed: int,
+    arm: str | None = None,
+    features: pd.DataFrame | None = None,
 ) -> list[Split]:
     """Split a data set as a scenario says, one split a fold.
+
+    The arms of a scenario draw the same numbers, so that arms whose options hold out the same
+    conditions are judged on the same.
+
+    Parameters
+    ----------
+    scenario, dataset
+        The question's words, and the screen.
+    seed
+        Of what is drawn.
+    arm
+        Arm of the scenario, the default one if None.
+    features
+        Features of components in the place of the data set's own, for splitters that need some.
 
     Raises
     ------
@@ -110,14 +155,30 @@ def make_splits(
     arm = arm or scenario.default_arm
     rule = SPLITTERS.get(scenario.splitter)
     table = _table_at_level(dataset, rule.level)
-    rng = np.random.default_rng([seed, zlib.crc32(f"{scenario.splitter}/{arm}".encode())])
-    folds = _divide(rule, table, dataset.components, rng, scenario.options(arm))
+    rng = np.random.default_rng([seed, zlib.crc32(scenario.splitter.encode())])
+    evidence = evidence_for(rule, dataset, features)
+    folds, tables = divide(
+        rule, table, dataset.components, rng, **evidence, **scenario.options(arm)
+    )
     splits = []
     for fold, roles in enumerate(folds):
         check_roles(roles, table, rule)
         conditions, cell_roles = _at_condition_level(dataset, roles, rule.level)
-        splits.append(Split(scenario.name, arm, seed, fold, len(folds), conditions, cell_roles))
+        splits.append(
+            Split(scenario.name, arm, seed, fold, len(folds), conditions, cell_roles, tables)
+        )
     return splits
+
+
+def evidence_for(
+    rule: Splitter, dataset: Dataset, features: pd.DataFrame | None = None
+) -> dict[str, Any]:
+    """Return what a splitter declares that it needs, by the keyword it is given as."""
+    makers: dict[str, Callable[[], Any]] = {
+        "controls": lambda: control_cells(dataset),
+        "features": lambda: dataset.features if features is None else features,
+    }
+    return {name: makers[name]() for name in rule.needs}
 
 
 def check_roles(roles: pd.DataFrame, table: pd.DataFrame, rule: Splitter) -> None:
@@ -136,19 +197,27 @@ def check_roles(roles: pd.DataFrame, table: pd.DataFrame, rule: Splitter) -> Non
             )
 
 
-def _divide(
+def divide(
     rule: Splitter,
     table: pd.DataFrame,
     components: pd.DataFrame,
     rng: np.random.Generator,
-    options: Any,
-) -> Sequence[pd.DataFrame]:
+    **options: Any,
+) -> Division:
+    """Let a splitter divide copies of the tables.
+
+    Raises
+    ------
+    OptionError
+        It does not take these options.
+    """
     try:
-        return rule.divide(table.copy(), components.copy(), rng, **options)
+        result = rule.divide(table.copy(), components.copy(), rng, **options)
     except TypeError as error:
         if "unexpected keyword argument" not in str(error):
             raise
         raise OptionError(f"Splitter {rule.name!r}: {error}.") from error
+    return result if isinstance(result, Division) else Division(result, {})
 
 
 def _table_at_level(dataset: Dataset, level: str) -> pd.DataFrame:

@@ -1,0 +1,85 @@
+"""Which genes of a screen are looked at, and at which depth."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wildcell.arrays import Booleans, Floats, as_csr
+from wildcell.datasets.dataset import Dataset
+from wildcell.names import CONDITION, Expression
+from wildcell.scenarios.preprocess import choose_genes, median_depth
+from wildcell.scenarios.task import Cells
+
+CELL_COLUMNS = [*CONDITION, "control_group", "batch", "replicate"]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A screen seen through chosen genes, at one depth.
+
+    Attributes
+    ----------
+    dataset
+        The screen.
+    genes
+        Which genes are looked at, shape (n_genes,).
+    target_sum
+        The library size that log values refer to.
+    embedding
+        Of all cells of the screen, shape (n_cells, n_dimensions), where there is one.
+    """
+
+    dataset: Dataset
+    genes: Booleans
+    target_sum: float | None
+    embedding: Floats | None = None
+
+    @property
+    def gene_names(self) -> NDArray[np.object_]:
+        """Names of the genes looked at."""
+        return np.array(self.dataset.cells.var_names[self.genes], dtype=object)
+
+    def take(self, rows: Booleans) -> Cells:
+        """Return the cells where `rows` holds, shape (n_cells,), as copies."""
+        cells = self.dataset.cells
+        obs = cells.obs.loc[rows, CELL_COLUMNS].astype(str).reset_index(drop=True)
+        obs["total_counts"] = (
+            cells.obs.loc[rows, "total_counts"].to_numpy(float)
+            if "total_counts" in cells.obs
+            else np.nan
+        )
+        return Cells(
+            X=as_csr(cells.X[np.flatnonzero(rows)][:, np.flatnonzero(self.genes)]),
+            genes=self.gene_names,
+            obs=obs,
+            expression=self.dataset.expression,
+            target_sum=self.target_sum,
+            embedding=None if self.embedding is None else self.embedding[rows],
+        )
+
+
+def every_gene(dataset: Dataset, *, seen: Booleans) -> Panel:
+    """Return all genes at the median depth of the cells seen, shape (n_cells,)."""
+    genes = np.ones(dataset.cells.n_vars, dtype=bool)
+    return Panel(dataset, genes, _target_sum(dataset, seen))
+
+
+def fit_panel(dataset: Dataset, seen: Booleans, rule: str) -> Panel:
+    """Choose genes and depth by the cells seen, shape (n_cells,), and a rule for genes."""
+    panel = every_gene(dataset, seen=seen)
+    if rule == "all":
+        return panel
+    return Panel(dataset, choose_genes(panel.take(seen).lognorm, rule), panel.target_sum)
+
+
+def control_cells(dataset: Dataset) -> Cells:
+    """Return all controls of a screen, all genes, at their own median depth."""
+    return every_gene(dataset, seen=dataset.is_control).take(dataset.is_control)
+
+
+def _target_sum(dataset: Dataset, seen: Booleans) -> float | None:
+    if dataset.expression is Expression.COUNTS:
+        return median_depth(dataset.cells.obs.loc[seen, "total_counts"].to_numpy(float))
+    stated = dataset.metadata.get("target_sum")
+    return None if stated is None else float(stated)
