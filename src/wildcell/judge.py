@@ -4,16 +4,17 @@ import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from wildcell.arrays import Booleans, Codes, Matrix
+from wildcell.arrays import Booleans, Codes, Floats, Matrix
 from wildcell.metrics.convention import OURS, Convention
 from wildcell.metrics.metric import METRICS, Metric
 from wildcell.metrics.profile import Profiles, profiles
 from wildcell.metrics.response import Response
-from wildcell.names import ABSTENTIONS, CONDITION, Expression, Kind, Need, Status
+from wildcell.names import ABSTENTIONS, CONDITION, SHAM, Expression, Kind, Need, Status
 from wildcell.results.calibrate import both_ways, ceiling_scores
 from wildcell.results.score import Case, score_case, too_few_controls
 from wildcell.scenarios.answer import as_cells, mean_rows, to_truth
@@ -67,6 +68,13 @@ def find_metrics(names: Sequence[str]) -> tuple[Metric, ...]:
     return tuple(METRICS.get(name) for name in names)
 
 
+class Block(NamedTuple):
+    """Conditions that are judged beside each other: those of a context, or its shams."""
+
+    context: str
+    is_sham: bool
+
+
 @dataclass(frozen=True)
 class Answer:
     """Profiles of all conditions of a truth in its order, with their cells where there are some."""
@@ -87,11 +95,14 @@ class Judge:
         What is computed.
     convention
         How it is computed.
+    reference
+        The answer of the reference baseline, where there is one.
     """
 
     truth: Truth
     metrics: Sequence[Metric]
     convention: Convention = field(default=OURS)
+    reference: Prediction | None = None
 
     def score(
         self, prediction: Prediction, *, is_applicable: Booleans | None = None
@@ -139,8 +150,8 @@ class Judge:
     def ceilings(self) -> pd.DataFrame:
         """Return the analytic scores of the noise-free effect."""
         return self._over_contexts(
-            lambda context: ceiling_scores(
-                self._measured[context], self.metrics, has_few_controls=self._few_or_noisy[context]
+            lambda block: ceiling_scores(
+                self._measured[block], self.metrics, has_few_controls=self._few_or_noisy[block]
             )
         )
 
@@ -153,10 +164,11 @@ class Judge:
         return pd.MultiIndex.from_frame(self.truth.conditions[CONDITION])
 
     @cached_property
-    def _rows(self) -> dict[str, Codes]:
-        """Rows of each context's conditions."""
-        contexts = self.truth.conditions["context"].to_numpy()
-        return {str(name): np.flatnonzero(contexts == name) for name in np.unique(contexts)}
+    def _rows(self) -> dict[Block, Codes]:
+        """Rows of each context's conditions, its shams apart: they are no one's candidates."""
+        table = self.truth.conditions
+        blocks = table.groupby(["context", table["category"] == SHAM], sort=True).indices
+        return {Block(str(name), bool(is_sham)): rows for (name, is_sham), rows in blocks.items()}
 
     @cached_property
     def _needs_cells(self) -> bool:
@@ -179,11 +191,11 @@ class Judge:
         return self._control_profiles(self.truth.given)
 
     @cached_property
-    def _measured(self) -> dict[str, Response]:
+    def _measured(self) -> dict[Block, Response]:
         return self._responses(self._answer_of_cells(self.truth.test), self._kept)
 
     @cached_property
-    def _unchanged(self) -> dict[str, Response]:
+    def _unchanged(self) -> dict[Block, Response]:
         groups = self.truth.given.obs["control_group"].to_numpy()
         cells = self._cells_where(
             self.truth.given, [groups == name for name in self.truth.conditions["control_group"]]
@@ -191,34 +203,34 @@ class Judge:
         return self._responses(Answer(self._given, cells), self._given)
 
     @cached_property
-    def _few(self) -> dict[str, Booleans]:
+    def _few(self) -> dict[Block, Booleans]:
         """Conditions of each context that have too few controls to be judged at all."""
         return {
-            context: too_few_controls(truth, self._unchanged[context])
-            for context, truth in self._measured.items()
+            block: too_few_controls(truth, self._unchanged[block])
+            for block, truth in self._measured.items()
         }
 
     @cached_property
-    def _few_or_noisy(self) -> dict[str, Booleans]:
+    def _few_or_noisy(self) -> dict[Block, Booleans]:
         """Conditions of each context whose delta the controls cannot carry."""
         is_noisy = self.truth.conditions["control_group"].isin(self.truth.noisy_groups).to_numpy()
-        return {context: few | is_noisy[self._rows[context]] for context, few in self._few.items()}
+        return {block: few | is_noisy[self._rows[block]] for block, few in self._few.items()}
 
     def _score(
         self,
-        truth: dict[str, Response],
-        prediction: dict[str, Response],
-        few: dict[str, Booleans],
+        truth: dict[Block, Response],
+        prediction: dict[Block, Response],
+        few: dict[Block, Booleans],
     ) -> pd.DataFrame:
         return self._over_contexts(
-            lambda context: score_case(
-                Case(truth[context], prediction[context], self._unchanged[context], few[context]),
+            lambda block: score_case(
+                Case(truth[block], prediction[block], self._unchanged[block], few[block]),
                 self.metrics,
             )
         )
 
-    def _over_contexts(self, table_of: Callable[[str], pd.DataFrame]) -> pd.DataFrame:
-        tables = [table_of(context).assign(context=context) for context in self._rows]
+    def _over_contexts(self, table_of: Callable[[Block], pd.DataFrame]) -> pd.DataFrame:
+        tables = [table_of(block).assign(context=block.context) for block in self._rows]
         categories = self.truth.conditions[[*CONDITION, "category"]]
         return pd.concat(tables, ignore_index=True).merge(categories, on=CONDITION, how="left")
 
@@ -236,10 +248,8 @@ class Judge:
             scores, of_excused & (scores["status"] == Status.MISSING), Status.NOT_APPLICABLE
         )
 
-    def _responses(self, answer: Answer, controls: Profiles) -> dict[str, Response]:
-        return {
-            context: self._response(answer, controls, rows) for context, rows in self._rows.items()
-        }
+    def _responses(self, answer: Answer, controls: Profiles) -> dict[Block, Response]:
+        return {block: self._response(answer, controls, rows) for block, rows in self._rows.items()}
 
     def _response(self, answer: Answer, controls: Profiles, rows: Codes) -> Response:
         shown, beside = answer.profiles.take(rows), controls.take(rows)
@@ -256,8 +266,19 @@ class Judge:
             linear_control=beside.linear,
             cells=None if answer.cells is None else tuple(answer.cells[row] for row in rows),
             targets=self._targets[rows],
+            shared=None if self._shared is None else self._shared[rows],
             convention=self.convention,
         )
+
+    @cached_property
+    def _shared(self) -> Floats | None:
+        """The delta that the reference baseline predicts, shape (n_conditions, n_genes)."""
+        if self.reference is None:
+            return None
+        answered = to_truth(self.reference, self.truth)
+        if answered.kind is Kind.MEAN:
+            return mean_rows(answered, self.truth.conditions) - self._given.mean
+        return self._answer_of_cells(as_cells(answered)).profiles.mean - self._given.mean
 
     @cached_property
     def _targets(self) -> Booleans:

@@ -6,6 +6,9 @@ from enum import StrEnum
 CONTROL = "control"
 """The perturbation of an unperturbed cell."""
 
+SHAM = "sham"
+"""The category of tested conditions in which nothing was done: controls asked about."""
+
 UNS = "wildcell"
 """The key of `AnnData.uns` under which the house keeps its own metadata."""
 
@@ -64,6 +67,7 @@ class Need(StrEnum):
     LFC = "lfc"
     CELLS = "cells"
     ERROR = "error"
+    REFERENCE = "reference"
 
 
 class Status(StrEnum):
@@ -82,6 +86,7 @@ class Status(StrEnum):
     TOO_FEW_CANDIDATES = "too_few_candidates"
     NEEDS_CELLS = "needs_cells"
     NEEDS_COUNTS = "needs_counts"
+    NEEDS_REFERENCE = "needs_reference"
     NO_HEADROOM = "no_headroom"
     NOT_APPLICABLE = "not_applicable"
     ERROR = "error"

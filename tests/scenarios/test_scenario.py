@@ -74,7 +74,10 @@ def test_arm_is_the_default_one_unless_it_is_named():
     [
         (("version", "versoin"), r"unknown key 'versoin'. Did you mean 'version'\?.*splitter"),
         (('question = "What then?"', ""), "lacks the keys question"),
-        (('default_arm = "random"', 'default_arm = "random"\nfit_on = "test"'), "one of train, all"),
+        (
+            ('default_arm = "random"', 'default_arm = "random"\nfit_on = "test"'),
+            "one of train, all",
+        ),
         (('default_arm = "random"', 'default_arm = "random"\ngenes = "hvg:0"'), "hvg:2000"),
         (("version = 3", "version = = 3"), "mine.toml is not TOML"),
     ],
@@ -116,3 +119,27 @@ def test_gene_rules_that_are_neither_are_refused(rule):
 
 def test_scenario_is_changed_by_replacing_a_word():
     assert replace(parse(TEXT), genes="all").genes == "all"
+
+
+def test_scenario_takes_over_the_words_of_the_one_it_extends():
+    mine = 'extends = "unseen-context"\nname = "mine"\ndataset = "kang2018"\nseeds = [0, 1, 2]\n'
+    base, scenario = load_scenario("unseen-context"), parse(mine)
+    assert (scenario.name, scenario.dataset, scenario.seeds) == ("mine", "kang2018", (0, 1, 2))
+    assert (scenario.splitter, scenario.arms) == (base.splitter, base.arms)
+
+
+def test_scenario_extends_only_one_that_stands_alone():
+    with pytest.raises(UnknownNameError, match="No scenario is called 'nothing'"):
+        parse('extends = "nothing"\nname = "mine"\n')
+
+
+def test_arm_changes_words_of_the_scenario_and_options_of_the_splitter():
+    scenario = parse(TEXT + '\n[arms.embedded]\nembedding = "pca:10"\ntest_share = 0.3\n')
+    assert scenario.options("embedded") == {"test_share": 0.3}
+    assert scenario.in_arm("embedded").embedding == "pca:10"
+    assert scenario.in_arm("random").embedding == "none"
+
+
+def test_word_of_an_arm_that_cannot_be_is_named_with_its_arm():
+    with pytest.raises(OptionError, match="arm other: features is 'some'"):
+        parse(TEXT + '\n[arms.other]\nfeatures = "some"\n')

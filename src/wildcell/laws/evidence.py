@@ -85,6 +85,7 @@ def response_of(clouds: Clouds) -> Response:
         linear_control=alike * np.expm1(clouds.control).mean(axis=0),
         cells=tuple(sparse.csr_matrix(cells) for cells in clouds.cells),
         targets=np.eye(n, n_genes, dtype=bool),
+        shared=alike * clouds.delta.mean(axis=0),
     )
 
 
@@ -141,6 +142,7 @@ def take(response: Response, perturbations: Codes, genes: Codes) -> Response:
         if response.cells is None
         else tuple(response.cells[row][:, genes] for row in perturbations),
         targets=None if response.targets is None else response.targets[both],
+        shared=chosen(response.shared),
     )
 
 

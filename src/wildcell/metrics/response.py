@@ -38,6 +38,9 @@ class Response:
         Log values of each row's cells, at most `convention.max_cells` of them; None for means.
     targets
         Which genes each perturbation targets directly, shape (n_perturbations, n_genes).
+    shared
+        The delta that the reference baseline predicts, of the shape of `mean`; None where there
+        is no reference.
     convention
         How deltas, fold changes and distances are taken.
     """
@@ -54,6 +57,7 @@ class Response:
     linear_control: Floats | None = None
     cells: tuple[Matrix, ...] | None = None
     targets: Booleans | None = None
+    shared: Floats | None = None
     convention: Convention = field(default=OURS)
 
     @cached_property

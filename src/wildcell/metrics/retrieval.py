@@ -57,6 +57,21 @@ def _shared_genes(truth: Response) -> Booleans:
 
 
 @metric(
+    "retrieval_cosine",
+    best="high",
+    family="retrieval",
+    needs=(Need.DELTA,),
+    null=0.5,
+    ceiling=1.0,
+    undefined=Status.TOO_FEW_CANDIDATES,
+)
+def retrieval_cosine(truth: Response, prediction: Response) -> Floats:
+    """Retrieval of the own truth by cosine of deltas: 1 best, 0.5 chance."""
+    genes = _shared_genes(truth)
+    return row_retrieval(cosine_matrix(prediction.delta[:, genes], truth.delta[:, genes]))
+
+
+@metric(
     "pearson_delta_rank",
     best="high",
     family="retrieval",

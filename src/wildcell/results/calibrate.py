@@ -9,6 +9,7 @@ from wildcell.arrays import Booleans, Floats
 from wildcell.metrics.metric import Metric
 from wildcell.metrics.response import Response
 from wildcell.names import Need, Status
+from wildcell.results.score import lacks_reference
 
 RATIO_MEAN_COLUMNS = ["value", "numerator", "denominator"]
 
@@ -34,9 +35,13 @@ def ceiling_scores(
 
 
 def _ceiling(metric: Metric, truth: Response, few: Booleans) -> pd.DataFrame:
-    value = _ceiling_value(metric, truth)
+    is_unsupported = np.zeros(len(truth.perturbations), dtype=bool)
+    if Need.REFERENCE in metric.needs:
+        is_unsupported = lacks_reference(truth)
+    value = np.where(is_unsupported, np.nan, _ceiling_value(metric, truth))
     status = np.full(len(value), str(Status.OK), dtype=object)
     status[~np.isfinite(value)] = str(Status.NEEDS_CELLS)
+    status[is_unsupported] = str(Status.NEEDS_REFERENCE)
     if Need.DELTA in metric.needs:
         status[few] = str(Status.TOO_FEW_CONTROLS)
     return pd.DataFrame(

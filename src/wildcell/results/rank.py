@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from wildcell.metrics.metric import METRICS
-from wildcell.names import ABSTENTIONS, CEILING, CONDITION, REPLICATE, Need, Status
+from wildcell.names import ABSTENTIONS, CEILING, CONDITION, REPLICATE, SHAM, Need, Status
 from wildcell.results.stats import (
     UNKNOWN,
     Sample,
@@ -91,7 +91,7 @@ def _rank_question(
 ) -> pd.DataFrame:
     reference = references.get(question["scenario"], "")
     scores = _with_gaps(scores)
-    twins = coinciding(scores)
+    twins = coinciding(without_shams(scores))
     rows = [
         {**question, "category": category, "metric": metric, "reference": reference, **row}
         for category, of_category in _by_category(scores)
@@ -99,7 +99,7 @@ def _rank_question(
     ]
     table = pd.DataFrame(rows)
     table["same_as"] = table["model"].map(twins).fillna("")
-    table["rank"] = _ranks(table)
+    table["rank"] = _ranks(table).mask(table["category"] == SHAM)
     return table
 
 
@@ -118,11 +118,19 @@ def _with_gaps(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def _by_category(scores: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    yield EVERY_CATEGORY, scores
-    categories = sorted(set(scores["category"]))
+    asked = without_shams(scores)
+    yield EVERY_CATEGORY, asked
+    categories = sorted(set(asked["category"]))
     if len(categories) > 1:
         for category in categories:
-            yield str(category), scores[scores["category"] == category]
+            yield str(category), asked[asked["category"] == category]
+    if len(asked) < len(scores):
+        yield SHAM, scores[scores["category"] == SHAM]
+
+
+def without_shams(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of conditions in which something was done."""
+    return scores[scores["category"] != SHAM]
 
 
 def _rank_category(scores: pd.DataFrame, reference: str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -12,9 +12,9 @@ import pandas as pd
 
 from wildcell.errors import MissingExtraError
 from wildcell.metrics.metric import METRICS
-from wildcell.names import CEILING, REPLICATE, Role, Status
+from wildcell.names import CEILING, REPLICATE, SHAM, Role, Status
 from wildcell.results.charts import as_svg, dot_table
-from wildcell.results.rank import EVERY_CATEGORY, PSEUDO_MODELS, QUESTION
+from wildcell.results.rank import EVERY_CATEGORY, PSEUDO_MODELS, QUESTION, without_shams
 from wildcell.results.stats import NO_INTERVAL
 from wildcell.results.verdict import headline_metric, verdict
 from wildcell.results.words import (
@@ -43,6 +43,7 @@ RUN_WORDS = {
     Status.NOT_APPLICABLE: "could not answer any condition",
     Status.ERROR: "failed",
 }
+TITLES = {EVERY_CATEGORY: "All conditions", SHAM: "Shams, in which nothing was done"}
 SYNTHETIC = "synthetic_cells"
 SHOWN_DIGITS = 12
 COMPARED = ("difference", "difference_interval", "scaled", "scaled_interval")
@@ -73,6 +74,7 @@ def write_report(
     StoreError
         The file cannot be written.
     """
+    scores = without_shams(scores)
     scores_of, runs_of = (dict(list(table.groupby(QUESTION))) for table in (scores, runs))
     questions = [
         {"id": f"question-{order}", **_question(table, scores_of[key], runs_of[key])}
@@ -156,7 +158,7 @@ def _charts(ranks: pd.DataFrame) -> Iterator[View]:
     for category, table in ranks.groupby("category", sort=False):
         of_models = table[~table["model"].isin(PSEUDO_MODELS)]
         n = count(int(of_models["n_conditions"].max()), "condition")
-        title = "All conditions" if category == EVERY_CATEGORY else f"Category {category}"
+        title = TITLES.get(str(category), f"Category {category}")
         yield {"title": f"{title} (at most {n})", "svg": as_svg(dot_table(table))}
 
 

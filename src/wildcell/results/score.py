@@ -127,10 +127,19 @@ def _status_by_truth(metric: Metric, case: Case) -> Statuses:
         status[:] = Status.NEEDS_COUNTS
     if Need.CELLS in metric.needs and case.truth.cells is None:
         status[:] = Status.NEEDS_CELLS
+    if Need.REFERENCE in metric.needs:
+        status[lacks_reference(case.truth)] = Status.NEEDS_REFERENCE
     if Need.DELTA in metric.needs:
         status[case.truth.is_flat] = Status.UNDEFINED
         status[case.has_few_controls] = Status.TOO_FEW_CONTROLS
     return status
+
+
+def lacks_reference(truth: Response) -> Booleans:
+    """Mark the conditions that the reference baseline does not answer, (n_perturbations,)."""
+    if truth.shared is None:
+        return np.ones(len(truth.perturbations), dtype=bool)
+    return np.asarray(np.isnan(truth.shared).any(axis=1))
 
 
 def label(scores: pd.DataFrame, **labels: Any) -> pd.DataFrame:

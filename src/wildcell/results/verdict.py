@@ -7,7 +7,7 @@ from functools import cached_property
 import pandas as pd
 
 from wildcell.metrics.metric import METRICS
-from wildcell.names import CEILING, REPLICATE, Status
+from wildcell.names import CEILING, REPLICATE, SHAM, Status
 from wildcell.results.rank import EVERY_CATEGORY, PSEUDO_MODELS, TIE_TOLERANCE
 from wildcell.results.stats import CONTEXTS_TO_GENERALISE, NEW_CONTEXTS, THESE_CONTEXTS
 from wildcell.results.words import (
@@ -22,6 +22,9 @@ from wildcell.results.words import (
 
 HEADLINE_METRICS = ("effect_r2", "pearson_delta")
 """The metrics that verdicts are given by: the first that has scores."""
+
+SHAM_METRIC = "pearson_delta"
+"""Where nothing was done there is no effect to take a share of, but there is a correlation."""
 
 REPLICATE_METRIC = "pearson_delta"
 LEAST_REPLICATE_R = 0.15
@@ -91,7 +94,7 @@ def verdict(ranks: pd.DataFrame, scores: pd.DataFrame) -> Verdict:
         return Verdict(f"{nothing}: {_disagreement(lost)}.", [*_silent(race, scores)], metric)
     sentence = " ".join([_outcome(race), *_context_of(ranks, race)])
     details = [*_noise(lost), *_worth(race), *_standing(race), *_silent(race, scores)]
-    return Verdict(sentence, [*details, *_by_category(ranks, metric)], metric)
+    return Verdict(sentence, [*details, *_by_category(ranks, metric), *_on_shams(ranks)], metric)
 
 
 def headline_metric(ranks: pd.DataFrame) -> str:
@@ -286,10 +289,20 @@ def _by_category(ranks: pd.DataFrame, metric: str) -> Iterator[str]:
     found = [
         f"{name} {listed(list(race.winners['label'])) or 'nothing'} (n = {_n_conditions(race)})"
         for name, race in races.items()
-        if name != EVERY_CATEGORY and not race.base.empty
+        if name not in {EVERY_CATEGORY, SHAM} and not race.base.empty
     ]
     if found:
         yield f"What beats {races[EVERY_CATEGORY].reference} by category: {'; '.join(found)}."
+
+
+def _on_shams(ranks: pd.DataFrame) -> Iterator[str]:
+    """Say whether anything is claimed of conditions in which nothing was done."""
+    race = _race(ranks, SHAM_METRIC, SHAM)
+    if race.base.empty:
+        return
+    n = count(_n_conditions(race), "sham condition")
+    found = listed(list(race.winners["label"])) or "nothing"
+    yield f"By {SHAM_METRIC}, {found} beats {race.reference} on {n}, in which nothing was done."
 
 
 def _n_conditions(race: _Race) -> int:

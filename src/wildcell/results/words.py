@@ -18,6 +18,7 @@ STATUS_WORDS = {
     Status.TOO_FEW_CANDIDATES: "too few perturbations in the context to tell apart",
     Status.NEEDS_CELLS: "needs single cells",
     Status.NEEDS_COUNTS: "needs counts",
+    Status.NEEDS_REFERENCE: "needs a reference baseline, which needs training cells",
     Status.NO_HEADROOM: "no headroom between the reference baseline and the ceiling",
     Status.NOT_APPLICABLE: "not applicable: the model cannot answer this",
     Status.ERROR: "the run failed",

@@ -4,6 +4,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,13 @@ DEFAULT_METRICS = (
 
 ARM_WORDS = ("genes", "fit_on", "embedding", "features", "pool")
 """Words of a scenario that an arm may change; all other words of an arm are the splitter's."""
+
+
+EXTENDS = "extends"
+"""The key of a scenario file that names the shipped scenario whose words it takes over."""
+
+BOUND = "bound"
+"""The folder of shipped scenarios that are bound to a data set."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +73,8 @@ class Scenario:
         set's own), `none`, `one-hot`, or `shuffled` (the given ones dealt out anew).
     pool
         How training cells of other data sets are added; see `wildcell.scenarios.pool`.
+    shams
+        How many sham perturbations are asked about in each tested control group, at most.
     strict
         Whether a leak stops the scenario; a lenient one is only marked.
     metrics
@@ -86,6 +96,7 @@ class Scenario:
     embedding: str = "none"
     features: str = "given"
     pool: Mapping[str, Any] = field(default_factory=dict)
+    shams: int = 2
     strict: bool = True
     metrics: tuple[str, ...] = DEFAULT_METRICS
     seeds: tuple[int, ...] = field(default=(0, 1, 2, 3))
@@ -111,12 +122,14 @@ class Scenario:
 
 def scenario_names() -> list[str]:
     """Return the names of the shipped scenarios, sorted."""
+    return sorted(_shipped())
+
+
+def _shipped() -> dict[str, Traversable]:
     folder = files("wildcell.scenarios")
-    return sorted(
-        found.name.removesuffix(".toml")
-        for found in folder.iterdir()
-        if found.name.endswith(".toml")
-    )
+    places = [folder, folder.joinpath(BOUND)]
+    found = [file for place in places for file in place.iterdir() if file.name.endswith(".toml")]
+    return {file.name.removesuffix(".toml"): file for file in found}
 
 
 def load_scenario(name_or_path: str | Path) -> Scenario:
@@ -140,12 +153,16 @@ def load_scenario(name_or_path: str | Path) -> Scenario:
             raise UnknownNameError(f"There is no scenario file {path}.")
         return parse_scenario(_read_text(path), source=str(path))
     name = str(name_or_path)
-    if name not in scenario_names():
+    return parse_scenario(_shipped_text(name), source=name)
+
+
+def _shipped_text(name: str) -> str:
+    shipped = _shipped()
+    if name not in shipped:
         raise UnknownNameError(
             f"No scenario is called {name!r}. {did_you_mean(name, scenario_names())}"
         )
-    resource = files("wildcell.scenarios").joinpath(f"{name}.toml")
-    return parse_scenario(resource.read_text(encoding="utf-8"), source=name)
+    return shipped[name].read_text(encoding="utf-8")
 
 
 def _read_text(path: Path) -> str:
@@ -156,11 +173,17 @@ def _read_text(path: Path) -> str:
 
 
 def parse_scenario(text: str, *, source: str) -> Scenario:
-    """Read a scenario from TOML text; `source` names it in messages."""
-    try:
-        words = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise OptionError(f"Scenario {source} is not TOML: {error}.") from error
+    """Read a scenario from TOML text; `source` names it in messages.
+
+    A scenario that `extends` a shipped one has its words wherever it says nothing itself.
+    """
+    words = _read_words(text, source)
+    if EXTENDS in words:
+        base = str(words.pop(EXTENDS))
+        inherited = _read_words(_shipped_text(base), base)
+        if EXTENDS in inherited:
+            raise OptionError(f"Scenario {source} extends {base}, which extends another itself.")
+        words = {**inherited, **words}
     _check_keys(words, source)
     values: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value for key, value in words.items()
@@ -169,6 +192,13 @@ def parse_scenario(text: str, *, source: str) -> Scenario:
     _check_types(scenario, source)
     _check_values(scenario, source)
     return scenario
+
+
+def _read_words(text: str, source: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise OptionError(f"Scenario {source} is not TOML: {error}.") from error
 
 
 def _check_keys(words: Mapping[str, Any], source: str) -> None:
@@ -201,7 +231,7 @@ KINDS: Mapping[str, tuple[type, str]] = {
         ],
         (str, "text"),
     ),
-    "version": (int, "a whole number"),
+    **dict.fromkeys(["version", "shams"], (int, "a whole number")),
     "strict": (bool, "true or false"),
     "pool": (Mapping, "a table"),
     "arms": (Mapping, "a table"),
