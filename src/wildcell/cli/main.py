@@ -19,6 +19,7 @@ VERBS = {
     "Data": {
         "check": ("data:check", "Say everything that is wrong with a data set."),
         "curate": ("data:curate", "Make a data set of a file of cells."),
+        "fetch": ("fetch:fetch", "Download a public data set and curate it."),
     },
     "Ask and answer": {
         "split": ("ask:split", "Write a task folder for any model, and the truth elsewhere."),

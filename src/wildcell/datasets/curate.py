@@ -1,10 +1,14 @@
 """From a file as its authors left it to a curated data set, with an account of what was done."""
 
 import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeAlias
 
 import anndata as ad
+import h5py
 import numpy as np
 import pandas as pd
 
@@ -19,10 +23,21 @@ from wildcell.datasets.harmonise import (
 )
 from wildcell.datasets.labels import as_text, find_column, is_missing, matches, some_of
 from wildcell.datasets.perturbations import name_perturbations, perturbation_times
-from wildcell.datasets.read import CELLS_SUFFIXES, read_labels, read_source, source_sha256
+from wildcell.datasets.quality import drop_poor, drop_rare_genes, without_labels
+from wildcell.datasets.read import (
+    CELLS_SUFFIXES,
+    UNREADABLE,
+    read_labels,
+    read_source,
+    source_sha256,
+)
+from wildcell.datasets.symbols import GeneNames, read_gene_names, rename_genes, rename_perturbed
 from wildcell.errors import DataError, OptionError
-from wildcell.names import CONDITION, CONTROL, SCHEMA_VERSION, UNS, Expression
+from wildcell.names import CONDITION, SCHEMA_VERSION, UNS, Expression, Modality
 from wildcell.store.atomic import write_cells
+
+Prepare: TypeAlias = Callable[[ad.AnnData], tuple[ad.AnnData, list[str]]]
+"""Mends the labels of cells before they are curated, and says what it did."""
 
 
 def curate(cells: ad.AnnData, options: CurateOptions) -> tuple[ad.AnnData, list[str]]:
@@ -64,21 +79,24 @@ def curate(cells: ad.AnnData, options: CurateOptions) -> tuple[ad.AnnData, list[
     'X holds integers: taken as counts.'
     """
     done: list[str] = []
-    with warnings.catch_warnings():
-        # Repeated names are dealt with here, and said.
-        warnings.filterwarnings("ignore", message=".* names are not unique")
+    names = read_gene_names(options.gene_names) if options.gene_names else None
+    with _repeated_names_expected():
         cells = _choose_cells(_join_labels(cells, options.labels, done), options, done)
         cells, expression = take_expression(cells, options.counts_layer, options.expression, done)
-        cells = merge_genes(name_genes(cells, options.gene_column, done), expression, done)
+        cells = name_genes(cells, options.gene_column, done)
+        cells = rename_genes(cells, names, done) if names else cells
+        cells = merge_genes(cells, expression, done)
     _name_cells(cells, done)
-    obs, components = _label(cells.obs, options, done)
+    obs, components = _label(cells.obs, options, names, done)
     is_subset = bool(options.gene_subset)
     if expression is Expression.COUNTS and (options.total_counts_column or not is_subset):
         obs["total_counts"] = library_sizes(cells, options.total_counts_column, done)
         if options.gene_subset is None:
             is_subset = are_genes_a_subset(cells, obs["total_counts"].to_numpy(), done)
-    curated = ad.AnnData(cells.X, obs=obs, var=cells.var)
-    curated = _drop_unusable(curated, options.min_cells, done)
+    cells = drop_poor(ad.AnnData(cells.X, obs=obs, var=cells.var), options, done)
+    curated = drop_rare_genes(cells, options.min_cells_per_gene, done)
+    if "total_counts" in curated.obs and curated.n_vars < cells.n_vars:
+        is_subset |= are_genes_a_subset(curated, curated.obs["total_counts"].to_numpy(), done)
     is_used = components["perturbation"].isin(set(curated.obs["perturbation"]))
     curated.uns[UNS] = {
         **_metadata(options, expression, is_gene_subset=is_subset),
@@ -88,7 +106,9 @@ def curate(cells: ad.AnnData, options: CurateOptions) -> tuple[ad.AnnData, list[
     return curated, done
 
 
-def curate_file(source: Path, destination: Path, options: CurateOptions) -> list[str]:
+def curate_file(
+    source: Path, destination: Path, options: CurateOptions, *, prepare: Prepare | None = None
+) -> list[str]:
     """Curate a file into an h5ad or zarr file, written whole or not at all.
 
     Parameters
@@ -99,6 +119,8 @@ def curate_file(source: Path, destination: Path, options: CurateOptions) -> list
         The file to write, replaced if it is there.
     options
         What the source calls things.
+    prepare
+        Mends the labels before; it may change the cells that it is given.
 
     Returns
     -------
@@ -117,14 +139,43 @@ def curate_file(source: Path, destination: Path, options: CurateOptions) -> list
         raise OptionError(f"{destination} must end in {' or '.join(CELLS_SUFFIXES)}.")
     if destination.resolve() == source.resolve():
         raise OptionError(f"{destination} is the source; write to another file.")
-    cells = read_source(source)
     named = replace(
         options, name=options.name or destination.stem, source=options.source or source.name
     )
-    curated, done = curate(cells, named)
+    mended: list[str] = []
+    with _repeated_names_expected():
+        # The source has no name here, so that its memory is free once its cells are chosen.
+        curated, done = curate(_mend(_read_sparse(source), prepare, mended), named)
     curated.uns[UNS]["sha256"] = source_sha256(source)
     write_cells(destination, curated)
-    return done
+    return mended + done
+
+
+@contextmanager
+def _repeated_names_expected() -> Iterator[None]:
+    """Silence warnings about repeated names, which are dealt with here, and said."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".* names are not unique")
+        yield
+
+
+def _mend(cells: ad.AnnData, prepare: Prepare | None, done: list[str]) -> ad.AnnData:
+    if prepare is not None:
+        cells, sentences = prepare(cells)
+        done.extend(sentences)
+    return cells
+
+
+def _read_sparse(path: Path) -> ad.AnnData:
+    """Read a source; a dense h5ad by chunks, lest most of the memory goes to zeros."""
+    try:
+        with h5py.File(path) as file:
+            is_dense = path.suffix == ".h5ad" and isinstance(file.get("X"), h5py.Dataset)
+        if is_dense:
+            return ad.read_h5ad(path, as_sparse=("X",))
+    except UNREADABLE:
+        pass  # said better below
+    return read_source(path)
 
 
 def _join_labels(cells: ad.AnnData, labels: Path | None, done: list[str]) -> ad.AnnData:
@@ -157,7 +208,7 @@ def _choose_cells(cells: ad.AnnData, options: CurateOptions, done: list[str]) ->
         "context": (options.context_column, "--context-column"),
         "control-group": (options.control_group_column, "--control-group-column"),
     }
-    is_labelled = np.ones(cells.n_obs, dtype=bool)
+    is_labelled = without_labels(cells.obs, options.drop, done)
     for what, (column, option) in columns.items():
         if column is not None:
             without = is_missing(find_column(cells.obs, column, option))
@@ -166,7 +217,7 @@ def _choose_cells(cells: ad.AnnData, options: CurateOptions, done: list[str]) ->
             is_labelled &= ~without
     if not is_labelled.any():
         raise DataError(f"No cells are left of the {cells.n_obs} that there were.")
-    return cells if is_labelled.all() else cells[is_labelled]
+    return cells if is_labelled.all() else cells[is_labelled].copy()
 
 
 def _name_cells(cells: ad.AnnData, done: list[str]) -> None:
@@ -177,11 +228,22 @@ def _name_cells(cells: ad.AnnData, done: list[str]) -> None:
 
 
 def _label(
-    source: pd.DataFrame, options: CurateOptions, done: list[str]
+    source: pd.DataFrame, options: CurateOptions, names: GeneNames | None, done: list[str]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Make the schema's columns of labels, and the table of components."""
+    modalities = _modalities(source, options)
+    labels = as_text(source[options.perturbation_column])
+    if names is not None:
+        labels = rename_perturbed(
+            labels,
+            names,
+            done,
+            is_genetic=np.asarray(modalities.isin([kind for kind in Modality if kind.is_genetic])),
+            control=options.control,
+            separator=options.combination_separator,
+        )
     keys, components = name_perturbations(
-        as_text(source[options.perturbation_column]),
+        labels,
         None
         if options.dose_column is None
         else find_column(source, options.dose_column, "--dose-column"),
@@ -196,7 +258,7 @@ def _label(
             "perturbation": keys,
             "context": contexts,
             "dataset": options.name or "unnamed",
-            "modality": _modalities(source, options),
+            "modality": modalities,
             "batch": _labels_or(source, options.batch_column, "--batch-column", ""),
             "replicate": _labels_or(source, options.replicate_column, "--replicate-column", ""),
             "control_group": contexts + "|" + group if options.control_group_column else contexts,
@@ -221,27 +283,6 @@ def _labels_or(
 def _modalities(source: pd.DataFrame, options: CurateOptions) -> "pd.Series[str]":
     found = _labels_or(source, options.modality_column, "--modality-column", str(options.modality))
     return found.str.lower().str.replace("[-_ ]", "", regex=True)
-
-
-def _drop_unusable(cells: ad.AnnData, min_cells: int, done: list[str]) -> ad.AnnData:
-    """Drop cells without counts, then perturbed conditions of too few cells."""
-    is_kept = np.ones(cells.n_obs, dtype=bool)
-    if "total_counts" in cells.obs:
-        is_kept &= np.asarray(cells.obs["total_counts"] != 0)
-    if not is_kept.all():
-        done.append(f"Dropped {(~is_kept).sum()} cells without any counts.")
-    labels = cells.obs.loc[is_kept, CONDITION].astype(str)
-    n_cells = labels[labels["perturbation"] != CONTROL].groupby(CONDITION).size()
-    small = n_cells[n_cells < min_cells]
-    if len(small):
-        done.append(
-            f"Dropped {len(small)} of {len(n_cells)} conditions with fewer than {min_cells} cells "
-            f"({small.sum()} cells): "
-            f"{some_of(f'{name} in {context}' for context, name in small.index)}."
-        )
-        conditions = pd.MultiIndex.from_frame(cells.obs[CONDITION].astype(str))
-        is_kept &= ~np.asarray(conditions.isin(small.index))
-    return cells if is_kept.all() else cells[is_kept].copy()
 
 
 def _metadata(

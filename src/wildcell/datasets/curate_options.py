@@ -50,6 +50,8 @@ class CurateOptions:
         Column of obs with the replicate: donor, well, guide.
     where
         Keep the cells with COLUMN=VALUE, or COLUMN!=VALUE; all clauses must hold.
+    drop
+        Drop the cells with COLUMN=VALUE, such as doublets, and count them; none need be there.
     labels
         Table of labels (csv, tsv, parquet) with cell barcodes in its first column, joined to obs.
     counts_layer
@@ -65,8 +67,19 @@ class CurateOptions:
         exceed the row sums.
     gene_column
         Column of var with gene symbols; by default, the names of the genes.
+    gene_names
+        Table (csv, tsv) by which genes get their current symbols: HGNC's complete set, or two
+        columns, from and to.
+    min_genes
+        Drop cells with fewer genes detected.
+    min_controls
+        Drop control groups, by default contexts, with fewer control cells.
     min_cells
         Drop conditions with fewer cells.
+    max_perturbations
+        Keep this many perturbations, those with most cells.
+    min_cells_per_gene
+        Drop genes detected in fewer cells.
     source
         Where the data come from; by default, the name of the file read.
     licence
@@ -92,6 +105,7 @@ class CurateOptions:
     batch_column: str | None = None
     replicate_column: str | None = None
     where: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
     labels: Path | None = None
     counts_layer: str | None = None
     expression: Expression | None = None
@@ -99,7 +113,12 @@ class CurateOptions:
     total_counts_column: str | None = None
     gene_subset: bool | None = None
     gene_column: str | None = None
+    gene_names: Path | None = None
+    min_genes: int = 0
+    min_controls: int = 0
     min_cells: int = MIN_CELLS
+    max_perturbations: int | None = None
+    min_cells_per_gene: int = 0
     source: str = ""
     licence: str = ""
     citation: str = ""
@@ -123,3 +142,5 @@ class CurateOptions:
             raise OptionError("--target-sum belongs to log-normalised data: --expression lognorm.")
         if self.min_cells < MIN_CELLS:
             raise OptionError(f"--min-cells is {self.min_cells}; the least is {MIN_CELLS}.")
+        if self.max_perturbations is not None and self.max_perturbations < 1:
+            raise OptionError(f"--max-perturbations is {self.max_perturbations}; the least is 1.")
