@@ -17,6 +17,10 @@ VERBS = {
         "metrics": ("listing:metrics", "List what is scored, and how to read it."),
     },
     "Data": {
+        "card": (
+            "card:card",
+            "Show what a data set is made of, and how well its effects are measured.",
+        ),
         "check": ("data:check", "Say everything that is wrong with a data set."),
         "curate": ("data:curate", "Make a data set of a file of cells."),
         "fetch": ("fetch:fetch", "Download a public data set and curate it."),
