@@ -98,7 +98,7 @@ def run(
         An option of a model as model.key=value, such as ridge.alpha=10; may be given several
         times.
     features
-        Parquet file of features, one row a component, indexed by its name.
+        File of features (.parquet, .csv, .npz or .pt), one row a component, indexed by its name.
     runs
         Folder of all runs.
     """

@@ -44,7 +44,7 @@ def split(
         A parameter of a named data set as key=value, such as n_cells=40; may be given several
         times.
     features
-        Parquet file of features, one row a component, indexed by its name.
+        File of features (.parquet, .csv, .npz or .pt), one row a component, indexed by its name.
     """
     from wildcell.cli.options import parse_options
     from wildcell.cli.progress import working

@@ -23,10 +23,18 @@ VERBS = {
         ),
         "check": ("data:check", "Say everything that is wrong with a data set."),
         "curate": ("data:curate", "Make a data set of a file of cells."),
+        "features": (
+            "features:app",
+            "Make features of perturbations, or look at a file of them.",
+        ),
         "fetch": ("fetch:fetch", "Download a public data set and curate it."),
     },
     "Ask and answer": {
         "split": ("ask:split", "Write a task folder for any model, and the truth elsewhere."),
+        "audit": (
+            "audit:audit",
+            "Look for anything of the test in what models may see.",
+        ),
         "predict": ("answer:predict", "Answer a task folder with one model."),
         "run": ("answer:run", "Run models through a scenario."),
     },

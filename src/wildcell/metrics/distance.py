@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from wildcell.arrays import Floats
+from wildcell.arrays import Floats, Matrix
+from wildcell.metrics import pairwise
+from wildcell.metrics.conditions import over_conditions
 from wildcell.metrics.metric import metric
-from wildcell.metrics.pairwise import mean_distance_between
 from wildcell.metrics.response import Response
 from wildcell.names import Need, Status
 
@@ -26,10 +27,9 @@ def energy_distance(truth: Response, prediction: Response) -> Floats:
     """
     assert truth.cells is not None
     assert prediction.cells is not None
-    between = np.array(
-        [
-            mean_distance_between(x.toarray(), y.toarray())
-            for x, y in zip(truth.cells, prediction.cells, strict=True)
-        ]
-    )
-    return 2 * between - truth.within_distance - prediction.within_distance
+
+    def of_condition(first: Matrix, second: Matrix, within_first: float) -> float:
+        return pairwise.energy_distance(first, second, within_first=within_first)
+
+    scores = over_conditions(of_condition, truth.cells, prediction.cells, truth.within_distance)
+    return np.array(scores)

@@ -95,11 +95,8 @@ def pearson_specific(truth: Response, prediction: Response) -> Floats:
     """Correlation of the deltas without the part that the reference baseline predicts."""
     assert truth.shared is not None
     kept = truth.kept_genes
-    residues = [
-        split_off_shared(delta, truth.shared, kept).residue
-        for delta in (prediction.delta, truth.delta)
-    ]
-    return row_cosine(*residues, kept)
+    predicted = split_off_shared(prediction.delta, truth.shared, kept).residue
+    return row_cosine(predicted, split_off_shared(truth.delta, truth.shared, kept).residue, kept)
 
 
 def _centred(rows: Floats, kept: Booleans) -> Floats:

@@ -1,6 +1,7 @@
 """From a data set and a split to the two sides of one question."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,8 +10,9 @@ from numpy.typing import NDArray
 
 from wildcell.arrays import Booleans
 from wildcell.datasets.dataset import Dataset
-from wildcell.names import CONDITION, Modality, Role
+from wildcell.names import CONDITION, SHAM, Modality, Role
 from wildcell.scenarios.controls import kept_controls, noisy_groups
+from wildcell.scenarios.embedding import embed_cells, parse_embedding
 from wildcell.scenarios.feature_arms import features_in_arm
 from wildcell.scenarios.panel import fit_panel
 from wildcell.scenarios.scenario import Scenario
@@ -70,6 +72,13 @@ def pose(
     panel = fit_panel(
         dataset, np.ones_like(is_seen) if scenario.fit_on == "all" else is_seen, scenario.genes
     )
+    embedding = embed_cells(
+        scenario.embedding,
+        dataset,
+        seen=is_seen,
+        lognorm=lambda rows: panel.take(rows).lognorm,
+    )
+    panel = replace(panel, embedding=embedding)
     train, val = (
         panel.take((roles == role) | (is_given & _in_groups(dataset, roles == role)))
         for role in (Role.TRAIN, Role.VAL)
@@ -97,7 +106,7 @@ def pose(
             dataset, split, scenario, roles, {"given": given.n, "kept": int(is_kept.sum())}
         ),
         noisy_groups=noisy_groups(
-            panel.take(is_beside_test & ~dataset.is_control),
+            panel.take(is_beside_test & ~dataset.is_control & ~_are_shams(dataset, asked)),
             panel.take(is_beside_test & dataset.is_control),
         ),
     )
@@ -119,6 +128,10 @@ def _origin(
         for role in Role
     }
     leak = "leak: genes were chosen on all cells, test cells included"
+    cautions = [
+        leak if scenario.fit_on == "all" else "",
+        parse_embedding(scenario.embedding).caution,
+    ]
     return Origin(
         scenario=scenario.name,
         arm=split.arm,
@@ -129,7 +142,7 @@ def _origin(
         question=scenario.question,
         reference=scenario.reference,
         genes=scenario.genes,
-        flags=(leak,) if scenario.fit_on == "all" else (),
+        flags=tuple(filter(None, cautions)),
         sizes={**sizes, **{f"controls_{side}": n for side, n in controls.items()}},
     )
 
@@ -140,6 +153,12 @@ def _with_test_sizes(asked: pd.DataFrame, dataset: Dataset, is_test: Booleans) -
     return asked.assign(
         n_cells=sizes.reindex(pd.MultiIndex.from_frame(asked[CONDITION])).to_numpy()
     )
+
+
+def _are_shams(dataset: Dataset, asked: pd.DataFrame) -> Booleans:
+    """Mark the cells of sham perturbations, shape (n_cells,)."""
+    shams = asked.loc[asked["category"] == SHAM, "perturbation"]
+    return np.asarray(dataset.cells.obs["perturbation"].isin(set(shams)))
 
 
 def _in_groups(dataset: Dataset, rows: Booleans) -> Booleans:

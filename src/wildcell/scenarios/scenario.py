@@ -96,7 +96,7 @@ class Scenario:
     embedding: str = "none"
     features: str = "given"
     pool: Mapping[str, Any] = field(default_factory=dict)
-    shams: int = 2
+    shams: int = 0
     strict: bool = True
     metrics: tuple[str, ...] = DEFAULT_METRICS
     seeds: tuple[int, ...] = field(default=(0, 1, 2, 3))

@@ -1,0 +1,28 @@
+"""Principal components as scikit-learn approximates them: for presets that rest on its draws."""
+
+import numpy as np
+from sklearn.decomposition import PCA
+
+from wildcell.metrics.components import Components
+from wildcell.metrics.pairwise import Cells
+
+
+def fit_randomised_components(cells: Cells, n_components: int = 50, *, seed: int) -> Components:
+    """Find components as `sklearn.decomposition.PCA` does, which randomises for many cells.
+
+    Another seed gives other components. The cells are made dense; see `fit_components` for an exact
+    solution without either.
+
+    Parameters
+    ----------
+    cells
+        Log values, shape (n_cells, n_genes).
+    n_components
+        At most the smaller side of `cells`.
+    seed
+        Of the randomised solver.
+    """
+    dense = cells if isinstance(cells, np.ndarray) else cells.toarray()
+    solver = PCA(min(n_components, *dense.shape), random_state=seed)
+    solver.fit(dense.astype(np.float64))
+    return Components(solver.mean_, solver.components_.T, solver.explained_variance_)

@@ -1,0 +1,107 @@
+"""Files of features that say what they were made of and how."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from wildcell.datasets.dataset import Dataset
+from wildcell.errors import DataError, OptionError
+from wildcell.scenarios.feature_arms import checked_features
+from wildcell.store.atomic import writing
+from wildcell.store.fingerprint import fingerprint
+from wildcell.store.provenance import versions
+
+KEY = b"wildcell"
+"""Where in a Parquet file's metadata its origin is kept, as JSON."""
+
+
+@dataclass(frozen=True)
+class FeatureOrigin:
+    """What features were made of.
+
+    Attributes
+    ----------
+    kind
+        How they were made: one-hot, drug, gene-sets, regulons.
+    options
+        The options of that.
+    sources
+        SHA-256 of each file they were made of, by its name.
+    datasets
+        Fingerprint of each data set whose components they are of, by its name.
+    lacking
+        The components of each data set that have no features.
+    remarks
+        The components that something else must be said of, by what it is.
+    versions
+        Versions of the packages that made them.
+    """
+
+    kind: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict)
+    datasets: Mapping[str, str] = field(default_factory=dict)
+    lacking: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    remarks: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=versions)
+
+
+def lacking_features(screen: Dataset, featured: pd.Index) -> list[str]:
+    """Return the components of a screen that are not among those featured, sorted."""
+    return sorted(set(screen.components["component"].astype(str)) - set(featured.astype(str)))
+
+
+def write_features(path: Path, table: pd.DataFrame, origin: FeatureOrigin) -> str:
+    """Write features as Parquet with their origin, and return their fingerprint.
+
+    The fingerprint is that of the table as `read_features` returns it.
+
+    Parameters
+    ----------
+    path
+        A .parquet file.
+    table
+        Shape (n_components, n_features), indexed by component.
+    origin
+        What they were made of.
+
+    Raises
+    ------
+    OptionError
+        `path` is no .parquet file, there are no features, or they cannot be used.
+    """
+    if path.suffix != ".parquet":
+        raise OptionError(f"Features are written as .parquet; got {path}.")
+    if table.empty:
+        raise OptionError("None of the components has features; nothing was written.")
+    named = table.rename_axis("component")
+    identity = fingerprint(checked_features(named))
+    words = {**asdict(origin), "fingerprint": identity}
+    written = pa.Table.from_pandas(named)
+    metadata = {**(written.schema.metadata or {}), KEY: json.dumps(words, sort_keys=True).encode()}
+    with writing(path) as temporary:
+        pq.write_table(written.replace_schema_metadata(metadata), temporary, compression="zstd")
+    return identity
+
+
+def read_origin(path: Path) -> dict[str, Any]:
+    """Return what a file of features says of its origin; nothing for a file made elsewhere.
+
+    Raises
+    ------
+    DataError
+        The file is called .parquet and is none.
+    """
+    if path.suffix != ".parquet":
+        return {}
+    try:
+        metadata = pq.read_schema(path).metadata or {}
+        return dict(json.loads(metadata.get(KEY, b"{}")))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read as Parquet: {error}.") from error

@@ -1,0 +1,244 @@
+"""The leak audit: whether anything of the test is in what a model may see."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from wildcell.names import CONDITION, SHAM
+from wildcell.scenarios.duplicates import Copies, Pile
+from wildcell.scenarios.feature_leaks import leaking_columns
+from wildcell.scenarios.leak import N_EXAMPLES, Audit, Case, Kind, Leak, Severity, Side
+from wildcell.scenarios.name_leaks import Renamed, renamed_perturbations
+from wildcell.scenarios.replicate_leaks import shared_donors, shared_replicates
+from wildcell.scenarios.rows import pack
+from wildcell.scenarios.spelling import Lexicon
+from wildcell.scenarios.task import Cells, Task, Truth
+
+LENIENT_CATEGORIES = {"seen", SHAM}
+
+OTHER_GENES_SHARE = 0.01
+"""Genes chosen anew may differ by this share from those of a task, which had held out shams."""
+
+
+def is_strict(conditions: pd.DataFrame) -> bool:
+    """Whether a question claims that what it tests was not trained on, by column category."""
+    return not set(conditions["category"]) <= LENIENT_CATEGORIES
+
+
+def audit(
+    task: Task,
+    truth: Truth,
+    *,
+    strict: bool | None = None,
+    aliases: Mapping[str, str] | None = None,
+    feature_origin: Mapping[str, Any] | None = None,
+) -> Audit:
+    """Look for anything of the truth in a task.
+
+    Parameters
+    ----------
+    task
+        What a model may see.
+    truth
+        The judge's side.
+    strict
+        Whether leaks stop the scenario; if None, unless it tests conditions it trains on.
+    aliases
+        What other names of genes and compounds stand for.
+    feature_origin
+        What the file of features says of itself; `cells` other than `train` is a leak.
+
+    Examples
+    --------
+    >>> from wildcell.testing import toy_questions
+    >>> task, truth = toy_questions()["unseen-context"]
+    >>> audit(task, truth).leaks
+    ()
+    """
+    cells = {
+        "train": task.train,
+        "val": task.val,
+        "given": task.query.controls,
+        "test": truth.test,
+        "kept": truth.kept,
+    }
+    return examine(
+        Case(
+            sides={name: side_of(some) for name, some in cells.items()},
+            tested=truth.conditions,
+            components=task.query.components,
+            genes=list(task.train.genes),
+            is_strict=is_strict(truth.conditions) if strict is None else strict,
+            flags=truth.origin.flags,
+            truth=truth,
+            features=task.query.features,
+            feature_origin=feature_origin or {},
+            aliases=aliases or {},
+        )
+    )
+
+
+def side_of(cells: Cells) -> Side:
+    """Return cells as one side of an audit."""
+    return Side(cells.obs, Pile(pack(cells.X, cells.expression), np.arange(cells.n)))
+
+
+def examine(case: Case) -> Audit:
+    """Run every check that can be run."""
+    leaks: list[Leak] = []
+    skipped: dict[str, str] = {}
+    for words, check in CHECKS.items():
+        found = check(case)
+        if isinstance(found, str):
+            skipped[words] = found
+        else:
+            leaks += found
+    return Audit(
+        leaks=tuple(sorted(leaks, key=lambda leak: not leak.stops)),
+        checks=tuple(words for words in CHECKS if words not in skipped),
+        skipped=skipped,
+        n_test=_n_cells(case, "test"),
+        n_train=_n_cells(case, "train"),
+    )
+
+
+def _n_cells(case: Case, side: str) -> int:
+    return len(case.sides[side].obs) if side in case.sides else 0
+
+
+def _check_cells(case: Case) -> list[Leak] | str:
+    return _copied(case, "test", Kind.COPIED_CELLS, Kind.THINNED_CELLS)
+
+
+def _check_controls(case: Case) -> list[Leak] | str:
+    return _copied(case, "kept", Kind.KEPT_CONTROLS, Kind.KEPT_CONTROLS)
+
+
+def _copied(case: Case, judged: str, exact: Kind, thinned: Kind) -> list[Leak] | str:
+    if judged not in case.sides or case.sides[judged].pile is None:
+        return f"the {judged} cells are not at hand"
+    leaks = []
+    for (side, seen), copies in case.copies.items():
+        if side != judged:
+            continue
+        for is_exact, kind in ((True, exact), (False, thinned)):
+            chosen = np.flatnonzero(copies.is_exact == is_exact)
+            manner = "equal to" if is_exact else "thinned copies of, or thinned into,"
+            if len(chosen):
+                what = f"{len(chosen)} {judged} cells are {manner} {seen} cells"
+                examples = [
+                    _example(case, (judged, seen), copies, at) for at in chosen[:N_EXAMPLES]
+                ]
+                leaks.append(case.leak(kind, what, len(chosen), examples))
+    return leaks
+
+
+def _example(case: Case, names: tuple[str, str], copies: Copies, at: int) -> str:
+    labels = [
+        f"{name} {row} ({case.sides[name].obs['context'].iloc[row]}, "
+        f"{case.sides[name].obs['perturbation'].iloc[row]})"
+        for name, row in zip(names, (copies.judged[at], copies.seen[at]), strict=True)
+    ]
+    return f"{labels[0]} and {labels[1]}, depth {copies.shares[at]:.0%}"
+
+
+def _check_conditions(case: Case) -> list[Leak] | str:
+    if "train" not in case.sides:
+        return "the training cells are not at hand"
+    claimed = case.held_out[case.held_out["category"] != "seen"]
+    trained = pd.MultiIndex.from_frame(case.trained)
+    both = claimed[pd.MultiIndex.from_frame(claimed[CONDITION].astype(str)).isin(trained)]
+    what = f"{len(both)} conditions that are held out are trained on"
+    examples = [f"{name} in {context}" for context, name in both[CONDITION].to_numpy()]
+    return [case.leak(Kind.TRAINED_CONDITIONS, what, len(both), examples)] if len(both) else []
+
+
+def _check_names(case: Case) -> list[Leak] | str:
+    if "train" not in case.sides:
+        return "the training cells are not at hand"
+    stems = {*case.genes, *case.components["component"].astype(str)}
+    lexicon = Lexicon(frozenset(case.genes), frozenset(stems), case.aliases)
+    held_out, trained = (set(table["perturbation"]) for table in (case.held_out, case.trained))
+    renamed = renamed_perturbations(held_out - trained, trained, case.components, lexicon)
+    leaks = []
+    for are_joint, kind, words in [
+        (False, Kind.RENAMED_PERTURBATION, "are trained on under another name"),
+        (True, Kind.REORDERED_COMPONENTS, "are trained on with their components otherwise spelled"),
+    ]:
+        found = [pair for pair in renamed if pair.is_joint == are_joint]
+        if found:
+            what = f"{len(found)} perturbations that are held out {words}"
+            leaks.append(case.leak(kind, what, len(found), [_as_words(pair) for pair in found]))
+    return leaks
+
+
+def _as_words(pair: Renamed) -> str:
+    return f"{pair.tested} as {pair.trained}"
+
+
+def _check_genes(case: Case) -> list[Leak] | str:
+    if case.flags is None and not case.panels:
+        return "nothing says how the genes were chosen"
+    flagged = [flag for flag in case.flags or () if "genes were chosen on" in flag]
+    if flagged or _are_of_all_cells(case):
+        what = "Genes were chosen on all cells, test cells included"
+        return [case.leak(Kind.CHOSEN_GENES, what, len(case.genes))]
+    return []
+
+
+def _are_of_all_cells(case: Case) -> bool:
+    """Whether the genes are those chosen on all cells, and clearly not those of training cells."""
+    if not case.panels:
+        return False
+    genes = frozenset(case.genes)
+    n_other = len(genes - case.panels["train"])
+    return genes == case.panels["all"] and n_other > max(1, OTHER_GENES_SHARE * len(genes))
+
+
+def _check_replicates(case: Case) -> list[Leak] | str:
+    if not {"train", "test"} <= set(case.sides):
+        return "the test cells are not at hand"
+    train, test = case.sides["train"].obs, case.sides["test"].obs
+    if any("replicate" not in obs or (obs["replicate"] == "").all() for obs in (train, test)):
+        return "no replicates are named"
+    leaks = []
+    samples = shared_replicates(train, test)
+    if samples:
+        what = f"{len(samples)} samples of tested conditions have cells on both sides"
+        leaks.append(case.leak(Kind.SHARED_REPLICATES, what, len(samples), samples))
+    donors = shared_donors(train, test)
+    if donors:
+        what = f"{len(donors)} donors or samples are in contexts of both sides"
+        few = tuple(donors[:N_EXAMPLES])
+        leaks.append(Leak(Kind.SHARED_REPLICATES, Severity.MARK, what, len(donors), few))
+    return leaks
+
+
+def _check_features(case: Case) -> list[Leak] | str:
+    if case.features is None:
+        return "there are no features"
+    made_of = str(case.feature_origin.get("cells", "train"))
+    if made_of not in {"train", "none"}:
+        what = f"The features say that they were made of {made_of} cells"
+        return [case.leak(Kind.TEST_FEATURES, what, case.features.shape[1])]
+    if case.truth is None:
+        return "the truth is not at hand"
+    columns = leaking_columns(case.features, case.truth, case.components)
+    if isinstance(columns, str):
+        return columns
+    what = f"{len(columns)} features follow the test deltas more closely than their noise allows"
+    return [case.leak(Kind.TEST_FEATURES, what, len(columns), columns)] if columns else []
+
+
+CHECKS: Mapping[str, Callable[[Case], list[Leak] | str]] = {
+    "test cells among those seen": _check_cells,
+    "kept controls among those seen": _check_controls,
+    "held-out conditions in training": _check_conditions,
+    "held-out perturbations under other names": _check_names,
+    "genes chosen on test cells": _check_genes,
+    "samples on both sides": _check_replicates,
+    "features made from test cells": _check_features,
+}
+"""The checks by what they look for; each returns leaks, or why it cannot be run."""
