@@ -2,7 +2,7 @@
 
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,15 +11,20 @@ import numpy as np
 import pandas as pd
 
 from wildcell.datasets.dataset import Dataset
-from wildcell.errors import OptionError
+from wildcell.errors import OptionError, SplitError
 from wildcell.judge import Judge, find_metrics
 from wildcell.models.answer import answer, unanswerable
-from wildcell.names import CEILING, REPLICATE, Status
+from wildcell.models.find import find_model
+from wildcell.names import CEILING, REPLICATE, Need, Status
 from wildcell.plan import Plan, make_plan
 from wildcell.record import Result, costs_of, flags_of, labelled_scores, record_of
+from wildcell.scenarios.embedding import embedding_fingerprint
 from wildcell.scenarios.folder import write_prediction
+from wildcell.scenarios.leakage import audit
 from wildcell.scenarios.pose import Question, pose
+from wildcell.scenarios.prediction import Prediction
 from wildcell.scenarios.scenario import Scenario
+from wildcell.scenarios.sham import with_shams
 from wildcell.scenarios.split import Split, make_splits
 from wildcell.store.fingerprint import fingerprint
 from wildcell.store.provenance import measured, now
@@ -139,13 +144,35 @@ class Fold:
 
     @cached_property
     def question(self) -> Question:
-        """The task and the truth."""
-        return pose(self.plan.dataset, self.split, self.plan.scenario, features=self.plan.features)
+        """The task and the truth, audited.
+
+        Raises
+        ------
+        SplitError
+            The task holds something of the truth, and the scenario is strict.
+        """
+        scenario = self.plan.scenario
+        posed = with_shams(
+            self.plan.dataset, self.split, n=scenario.shams, features=self.plan.features
+        )
+        question = pose(posed.dataset, posed.split, scenario, features=posed.features)
+        return _audited(question, is_strict=scenario.strict and scenario.fit_on != "all")
 
     @cached_property
     def judge(self) -> Judge:
         """The judge, with all that depends on the truth alone."""
-        return Judge(self.question.truth, find_metrics(self.plan.scenario.metrics))
+        metrics = find_metrics(self.plan.scenario.metrics)
+        needs_reference = any(Need.REFERENCE in item.needs for item in metrics)
+        reference = self._reference() if needs_reference else None
+        return Judge(self.question.truth, metrics, reference=reference)
+
+    def _reference(self) -> Prediction | None:
+        """Return what the reference baseline answers, None where it can answer nothing."""
+        task, card = self.question.task, find_model(self.plan.scenario.reference)
+        is_applicable = (unanswerable(card, task) == "").to_numpy()
+        if not is_applicable.any():
+            return None
+        return answer(card, task, is_applicable, self.split.seed, {})
 
     @cached_property
     def asked(self) -> dict[str, str]:
@@ -156,7 +183,9 @@ class Fold:
             "split": self.split.fingerprint,
             "features": "" if self.plan.features is None else fingerprint(self.plan.features),
             "scenario": fingerprint(
-                scenario.version, scenario.genes, scenario.fit_on, scenario.metrics
+                scenario.version,
+                scenario.in_arm(self.plan.arm),
+                embedding_fingerprint(scenario.in_arm(self.plan.arm).embedding, self.plan.dataset),
             ),
         }
 
@@ -167,6 +196,22 @@ class Fold:
     def version(self, name: str) -> str:
         """Return the hash of the file a model was read from, "" for an installed one."""
         return self.plan.entries[name].card.version if name in self.plan.entries else ""
+
+
+def _audited(question: Question, *, is_strict: bool) -> Question:
+    """Return a question that says of itself what the audit found."""
+    task, truth = question
+    found = audit(task, truth, strict=is_strict)
+    listing = [str(leak) for leak in found.leaks]
+    if found.stops:
+        raise SplitError(
+            "The audit found something of the test in what models may see:\n  - "
+            + "\n  - ".join(listing)
+            + "\nMend the data or the split; a scenario with strict = false is only marked."
+        )
+    marks = [f"audit: {sentence}" for sentence in listing]
+    origin = replace(truth.origin, flags=(*truth.origin.flags, *marks))
+    return Question(task, replace(truth, origin=origin))
 
 
 def run_one(fold: Fold, name: str, runs: Path) -> Outcome:

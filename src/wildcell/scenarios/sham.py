@@ -71,6 +71,8 @@ def with_shams(
 def _labels(dataset: Dataset, split: Split, n: int) -> Names:
     """Return the sham of each cell, "" for none, shape (n_cells,)."""
     labels = np.full(dataset.cells.n_obs, "", dtype=object)
+    if n < 1:
+        return labels
     tested = split.conditions_in(Role.TEST)
     for _, of_context in tested.groupby("context", sort=True):
         number = 0

@@ -278,7 +278,9 @@ def _evidence(  # pragma: no cover
         if mean < RARE_MEAN:
             evidence += math.lgamma(whole + 1.0) + whole - whole * math.log(whole)
             for number in range(len(KEPT_SHARES)):
-                evidence[number] += _log_lost(whole - kept, kept, KEPT_SHARES[number], mean)
+                evidence[number] += _log_lost(
+                    int(whole - kept), int(kept), KEPT_SHARES[number], mean
+                )
         else:
             total = kept + whole
             place = min(int(math.log2(total) / 2), N_BINS - 1)
