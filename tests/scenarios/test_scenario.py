@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from wildcell.datasets.dataset import DATASETS
 from wildcell.errors import OptionError, UnknownNameError
 from wildcell.metrics.metric import METRICS
 from wildcell.models.model import MODELS
@@ -44,7 +45,9 @@ def test_shipped_scenario_names_only_what_there_is(name):
     assert set(scenario.metrics) <= set(METRICS.names())
     assert len(set(scenario.metrics)) == len(scenario.metrics)
     assert scenario.question.endswith(("?", "."))
-    assert len(scenario.seeds) % 2 == 0
+    assert scenario.dataset in DATASETS
+    is_generic = scenario.dataset == "simulated"
+    assert len(scenario.seeds) == (4 if is_generic else 3)
 
 
 def test_scenario_of_ones_own_is_read_from_a_file(tmp_path):
