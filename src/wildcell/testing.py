@@ -20,7 +20,7 @@ from wildcell.laws.splitter import SPLITTER_LAWS, split_case
 from wildcell.metrics.metric import METRICS
 from wildcell.models.model import MODELS
 from wildcell.scenarios.pose import Question, pose
-from wildcell.scenarios.scenario import load_scenario, scenario_names
+from wildcell.scenarios.scenario import general_scenario_names, load_scenario
 from wildcell.scenarios.split import SPLITTERS, Splitter, make_splits
 
 __all__ = [
@@ -63,7 +63,7 @@ def toy_screen(**options: Any) -> Dataset:
 
 
 def toy_questions() -> dict[str, Question]:
-    """Pose every shipped scenario that is bound to no data set on the toy screen, and some questions on next to nothing.
+    """Pose every general scenario on the toy screen, and some questions on next to nothing.
 
     Returns
     -------
@@ -79,16 +79,12 @@ def toy_questions() -> dict[str, Question]:
     one_perturbation = toy_screen(n_perturbations=1, n_combinations=0)
     context = "unseen-context"
     return {
-        **{name: _pose(name, screen) for name in scenario_names() if _is_generic(name)},
+        **{name: _pose(name, screen) for name in general_scenario_names()},
         f"{context}, two cells a condition": _pose(context, toy_screen(n_cells=2)),
         f"{context}, one gene": _pose(context, _one_gene(screen)),
         f"{context}, one perturbation": _pose(context, one_perturbation),
         f"{context}, one gene, one perturbation": _pose(context, _one_gene(one_perturbation)),
     }
-
-
-def _is_generic(scenario_name: str) -> bool:
-    return load_scenario(scenario_name).dataset == "simulated"
 
 
 def _pose(scenario_name: str, screen: Dataset) -> Question:

@@ -21,7 +21,7 @@ from wildcell.models.model import (
 from wildcell.names import Expression, Kind
 from wildcell.scenarios.pose import Question
 from wildcell.scenarios.prediction import predicted_means
-from wildcell.scenarios.scenario import scenario_names
+from wildcell.scenarios.scenario import general_scenario_names
 from wildcell.testing import check_model, toy_questions
 
 LAWS = {law.__name__: law for law in MODEL_LAWS}
@@ -39,7 +39,7 @@ def case_of(name, question):
     return ModelCase(MODELS.get(name), QUESTIONS()[question])
 
 
-@pytest.mark.parametrize("question", [*scenario_names(), *TINY])
+@pytest.mark.parametrize("question", [*general_scenario_names(), *TINY])
 @pytest.mark.parametrize("name", MODELS.names())
 @pytest.mark.parametrize("law", LAWS)
 def test_model_keeps_law(law, name, question):

@@ -15,12 +15,12 @@ from wildcell.datasets.dataset import Dataset
 from wildcell.names import Role
 from wildcell.scenarios.controls import kept_controls
 from wildcell.scenarios.pose import pose
-from wildcell.scenarios.scenario import load_scenario, scenario_names
+from wildcell.scenarios.scenario import general_scenario_names, load_scenario
 from wildcell.scenarios.split import make_splits
 from wildcell.store.fingerprint import fingerprint
 from wildcell.testing import toy_screen
 
-SCENARIOS = [*scenario_names(), "few genes"]
+SCENARIOS = [*general_scenario_names(), "few genes"]
 MARKER = 7919.0
 """A count that no cell has unless it was put there."""
 
@@ -186,7 +186,7 @@ def sides(name, seed):
     return screen, split, pose(screen, split, words)
 
 
-@pytest.mark.parametrize("name", scenario_names())
+@pytest.mark.parametrize("name", general_scenario_names())
 @pytest.mark.parametrize("seed", [0, 1, 6])
 def test_controls_of_a_judged_group_are_given_or_kept_and_never_both(name, seed):
     screen, split, (task, truth) = sides(name, seed)
@@ -200,7 +200,7 @@ def test_controls_of_a_judged_group_are_given_or_kept_and_never_both(name, seed)
         assert not identities(cells) & kept
 
 
-@pytest.mark.parametrize("name", scenario_names())
+@pytest.mark.parametrize("name", general_scenario_names())
 @pytest.mark.parametrize("first", [0, 4])
 def test_seeds_of_a_pair_swap_the_halves_of_the_controls(name, first):
     """Of the control groups that both seeds judge, which is all but where contexts are drawn."""
@@ -226,7 +226,7 @@ def test_seeds_of_a_pair_swap_the_halves_of_the_controls(name, first):
         assert both
 
 
-@pytest.mark.parametrize("name", scenario_names())
+@pytest.mark.parametrize("name", general_scenario_names())
 def test_cells_go_where_their_condition_goes(name):
     screen, split, (task, truth) = sides(name, 2)
     roles = split.roles_of_cells(screen)

@@ -15,7 +15,7 @@ from wildcell.errors import OptionError, SplitError
 from wildcell.laws.law import LawBrokenError, obey, obey_all
 from wildcell.laws.splitter import SPLITTER_LAWS, SplitCase, split_case
 from wildcell.names import CONDITION, Role
-from wildcell.scenarios.scenario import load_scenario, scenario_names
+from wildcell.scenarios.scenario import general_scenario_names, load_scenario
 from wildcell.scenarios.split import SPLITTERS, Splitter, check_roles, make_splits
 from wildcell.scenarios.splitters import blank_roles
 from wildcell.testing import check_splitter, toy_screen
@@ -180,7 +180,7 @@ def test_iid_leaves_every_tested_condition_cells_to_train_on(case):
                 assert (cells["role"] == Role.TRAIN).any()
 
 
-@pytest.mark.parametrize("scenario", scenario_names())
+@pytest.mark.parametrize("scenario", general_scenario_names())
 def test_roles_do_not_depend_on_expression(scenario):
     screen, words = toy_screen(n_contexts=4), load_scenario(scenario)
     other = screen.cells.copy()
@@ -196,7 +196,7 @@ def test_roles_do_not_depend_on_expression(scenario):
             assert np.array_equal(one.cell_roles, two.cell_roles)
 
 
-@pytest.mark.parametrize("scenario", scenario_names())
+@pytest.mark.parametrize("scenario", general_scenario_names())
 def test_split_adds_columns_to_the_conditions_and_changes_none(scenario):
     screen, words = toy_screen(), load_scenario(scenario)
     before = screen.conditions.copy()

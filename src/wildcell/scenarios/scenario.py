@@ -125,10 +125,18 @@ def scenario_names() -> list[str]:
     return sorted(_shipped())
 
 
+def general_scenario_names() -> list[str]:
+    """Return the names of the shipped scenarios that are bound to no data set, sorted."""
+    return sorted(_files_in(files("wildcell.scenarios")))
+
+
 def _shipped() -> dict[str, Traversable]:
     folder = files("wildcell.scenarios")
-    places = [folder, folder.joinpath(BOUND)]
-    found = [file for place in places for file in place.iterdir() if file.name.endswith(".toml")]
+    return {**_files_in(folder), **_files_in(folder.joinpath(BOUND))}
+
+
+def _files_in(folder: Traversable) -> dict[str, Traversable]:
+    found = [file for file in folder.iterdir() if file.name.endswith(".toml")]
     return {file.name.removesuffix(".toml"): file for file in found}
 
 
