@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from wildcell.errors import OptionError, StoreError, UnknownNameError
 from wildcell.models.model import MODELS
 from wildcell.results.table import rank_runs
 from wildcell.run import run_scenario
+from wildcell.scenarios.scenario import load_scenario
 from wildcell.store.runs import RunKey, read_records, read_scores, slug, unfinished
 
 SMALL = {"n_genes": 60, "n_perturbations": 6, "n_combinations": 4, "n_cells": 12, "n_controls": 40}
@@ -320,3 +322,31 @@ def test_records_name_what_the_run_was_made_of(tmp_path, screen):
     assert record["versions"]["numpy"] == np.__version__
     assert record["sizes"]["test"]["cells"] > 0
     assert record["wall_s"] > 0
+
+
+def test_rewording_a_scenario_or_adding_an_arm_leaves_finished_runs_finished(tmp_path):
+    words = load_scenario("iid")
+    reworded = replace(
+        words, question="In other words?", arms={**words.arms, "more": {}}, seeds=(0, 1, 2, 3, 4)
+    )
+    first, second = (
+        run_scenario(scenario, models=["no-change"], runs=tmp_path, seeds=[0], data_options=SMALL)
+        for scenario in (words, reworded)
+    )
+    assert all(outcome.is_new for outcome in first)
+    assert not any(outcome.is_new for outcome in second)
+
+
+def test_embedding_that_cannot_be_read_is_refused_before_anything_is_run(tmp_path):
+    words = replace(load_scenario("iid"), embedding="pac:5")
+    with pytest.raises(OptionError, match="pca"):
+        run_scenario(words, models=["no-change"], runs=tmp_path, seeds=[0], data_options=SMALL)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_specific_is_scored_beside_the_reference_which_has_nothing_specific(tmp_path):
+    words = replace(load_scenario("unseen-context"), metrics=("pearson_specific",))
+    run_scenario(words, models=["perturbed-mean"], runs=tmp_path, seeds=[0], data_options=SMALL)
+    status = read_scores(tmp_path).groupby("model")["status"].agg(set)
+    assert status["context-transfer"] == {"flat"}
+    assert status["replicate"] == {"ok"}

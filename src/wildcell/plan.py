@@ -16,6 +16,7 @@ from wildcell.models.find import find_model
 from wildcell.models.model import ModelCard
 from wildcell.names import CEILING, REPLICATE, with_options
 from wildcell.registry import did_you_mean
+from wildcell.scenarios.embedding import parse_embedding
 from wildcell.scenarios.scenario import Scenario, gene_count, load_scenario
 from wildcell.store.fingerprint import fingerprint
 
@@ -68,7 +69,7 @@ def make_plan(
     words = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
     changes: dict[str, Any] = {} if genes in {None, words.genes} else {"genes": genes}
     gene_count(changes.get("genes", words.genes))
-    words.options(arm)
+    parse_embedding(words.in_arm(arm).embedding)
     find_metrics(words.metrics)
     labels = (
         dict(changes) if features is None else {**changes, "features": fingerprint(features)[:8]}

@@ -2,7 +2,7 @@
 
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,24 +11,35 @@ import numpy as np
 import pandas as pd
 
 from wildcell.datasets.dataset import Dataset
-from wildcell.errors import OptionError, SplitError
+from wildcell.errors import OptionError
 from wildcell.judge import Judge, find_metrics
 from wildcell.models.answer import answer, unanswerable
 from wildcell.models.find import find_model
 from wildcell.names import CEILING, REPLICATE, Need, Status
 from wildcell.plan import Plan, make_plan
 from wildcell.record import Result, costs_of, flags_of, labelled_scores, record_of
+from wildcell.scenarios.ask import ask
 from wildcell.scenarios.embedding import embedding_fingerprint
 from wildcell.scenarios.folder import write_prediction
-from wildcell.scenarios.leakage import audit
-from wildcell.scenarios.pose import Question, pose
+from wildcell.scenarios.pose import Question
 from wildcell.scenarios.prediction import Prediction
 from wildcell.scenarios.scenario import Scenario
-from wildcell.scenarios.sham import with_shams
 from wildcell.scenarios.split import Split, make_splits
 from wildcell.store.fingerprint import fingerprint
 from wildcell.store.provenance import measured, now
 from wildcell.store.runs import PREDICTION, RunKey, claimed, finish, finished_record
+
+DECIDING_WORDS = (
+    "version",
+    "reference",
+    "genes",
+    "fit_on",
+    "embedding",
+    "features",
+    "shams",
+    "metrics",
+)
+"""Words of a scenario that scores follow from, besides its split: others may be reworded."""
 
 OnRun = Callable[[int, int, str], object]
 
@@ -151,12 +162,8 @@ class Fold:
         SplitError
             The task holds something of the truth, and the scenario is strict.
         """
-        scenario = self.plan.scenario
-        posed = with_shams(
-            self.plan.dataset, self.split, n=scenario.shams, features=self.plan.features
-        )
-        question = pose(posed.dataset, posed.split, scenario, features=posed.features)
-        return _audited(question, is_strict=scenario.strict and scenario.fit_on != "all")
+        plan = self.plan
+        return ask(plan.dataset, self.split, plan.scenario, features=plan.features).question
 
     @cached_property
     def judge(self) -> Judge:
@@ -177,16 +184,13 @@ class Fold:
     @cached_property
     def asked(self) -> dict[str, str]:
         """Fingerprints of everything that the question follows from."""
-        scenario = self.plan.scenario
+        words = self.plan.scenario.in_arm(self.plan.arm)
         return {
             "dataset": self.plan.dataset.fingerprint,
             "split": self.split.fingerprint,
             "features": "" if self.plan.features is None else fingerprint(self.plan.features),
-            "scenario": fingerprint(
-                scenario.version,
-                scenario.in_arm(self.plan.arm),
-                embedding_fingerprint(scenario.in_arm(self.plan.arm).embedding, self.plan.dataset),
-            ),
+            "embedding": embedding_fingerprint(words.embedding, self.plan.dataset),
+            "scenario": fingerprint({name: getattr(words, name) for name in DECIDING_WORDS}),
         }
 
     def options(self, name: str) -> Mapping[str, Any]:
@@ -196,22 +200,6 @@ class Fold:
     def version(self, name: str) -> str:
         """Return the hash of the file a model was read from, "" for an installed one."""
         return self.plan.entries[name].card.version if name in self.plan.entries else ""
-
-
-def _audited(question: Question, *, is_strict: bool) -> Question:
-    """Return a question that says of itself what the audit found."""
-    task, truth = question
-    found = audit(task, truth, strict=is_strict)
-    listing = [str(leak) for leak in found.leaks]
-    if found.stops:
-        raise SplitError(
-            "The audit found something of the test in what models may see:\n  - "
-            + "\n  - ".join(listing)
-            + "\nMend the data or the split; a scenario with strict = false is only marked."
-        )
-    marks = [f"audit: {sentence}" for sentence in listing]
-    origin = replace(truth.origin, flags=(*truth.origin.flags, *marks))
-    return Question(task, replace(truth, origin=origin))
 
 
 def run_one(fold: Fold, name: str, runs: Path) -> Outcome:

@@ -50,9 +50,9 @@ def split(
     from wildcell.cli.progress import working
     from wildcell.errors import OptionError
     from wildcell.plan import make_plan
+    from wildcell.scenarios.ask import ask
     from wildcell.scenarios.features import read_features
     from wildcell.scenarios.folder import write_question
-    from wildcell.scenarios.pose import pose
     from wildcell.scenarios.split import make_splits
 
     chosen = None if features is None else read_features(features)
@@ -70,7 +70,7 @@ def split(
         raise OptionError(f"There are {len(splits)} folds, 0 to {len(splits) - 1}; got {fold}.")
     place = truth or out.with_name(f"{out.name}-truth.h5ad")
     with working("posing the question"):
-        question = pose(plan.dataset, splits[fold], plan.scenario, features=plan.features)
-        write_question(question, splits[fold], task_folder=out, truth=place)
+        question, asked = ask(plan.dataset, splits[fold], plan.scenario, features=plan.features)
+        write_question(question, asked, task_folder=out, truth=place)
     print(f"Task: {out} ({len(question.task.query.conditions)} conditions asked)")
     print(f"Truth, for the judge alone: {place}")

@@ -49,7 +49,7 @@ def pose(
     split
         Who is trained on and who is tested, from `make_splits`.
     scenario
-        The question's words; `genes` and `fit_on` are used here.
+        The question's words; `genes`, `fit_on`, `embedding` and `features` are used here.
     features
         Features of components, indexed by component; those of the screen itself by default.
 
@@ -79,11 +79,12 @@ def pose(
         lognorm=lambda rows: panel.take(rows).lognorm,
     )
     panel = replace(panel, embedding=embedding)
+    is_beside_test = _in_groups(dataset, roles == Role.TEST)
     train, val = (
         panel.take((roles == role) | (is_given & _in_groups(dataset, roles == role)))
         for role in (Role.TRAIN, Role.VAL)
     )
-    given = panel.take(is_given & _in_groups(dataset, roles == Role.TEST))
+    given = panel.take(is_given & is_beside_test)
     query = Query(
         conditions=asked[[*CONDITION, "control_group", "category"]].copy(),
         controls=given,
@@ -95,12 +96,11 @@ def pose(
             np.random.default_rng(split.seed),
         ),
     )
-    is_beside_test = _in_groups(dataset, roles == Role.TEST)
     truth = Truth(
         conditions=asked[TRUTH_COLUMNS].copy(),
         test=panel.take(roles == Role.TEST),
         kept=panel.take(is_kept),
-        given=panel.take(is_given & _in_groups(dataset, roles == Role.TEST)),
+        given=panel.take(is_given & is_beside_test),
         targets=target_genes(asked, dataset.components, panel.gene_names),
         origin=_origin(
             dataset, split, scenario, roles, {"given": given.n, "kept": int(is_kept.sum())}

@@ -29,7 +29,7 @@ DEFAULT_METRICS = (
 )
 
 
-ARM_WORDS = ("genes", "fit_on", "embedding", "features", "pool")
+ARM_WORDS = ("genes", "fit_on", "embedding", "features")
 """Words of a scenario that an arm may change; all other words of an arm are the splitter's."""
 
 
@@ -71,8 +71,6 @@ class Scenario:
     features
         The features of components that models are given: `given` (those named, or the data
         set's own), `none`, `one-hot`, or `shuffled` (the given ones dealt out anew).
-    pool
-        How training cells of other data sets are added; see `wildcell.scenarios.pool`.
     shams
         How many sham perturbations are asked about in each tested control group, at most.
     strict
@@ -95,7 +93,6 @@ class Scenario:
     fit_on: str = "train"
     embedding: str = "none"
     features: str = "given"
-    pool: Mapping[str, Any] = field(default_factory=dict)
     shams: int = 0
     strict: bool = True
     metrics: tuple[str, ...] = DEFAULT_METRICS
@@ -241,7 +238,6 @@ KINDS: Mapping[str, tuple[type, str]] = {
     ),
     **dict.fromkeys(["version", "shams"], (int, "a whole number")),
     "strict": (bool, "true or false"),
-    "pool": (Mapping, "a table"),
     "arms": (Mapping, "a table"),
     "metrics": (tuple, "a list"),
     "seeds": (tuple, "a list"),

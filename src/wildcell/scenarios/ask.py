@@ -1,0 +1,78 @@
+"""A question as it is truly asked: with its shams, posed, and audited."""
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import pandas as pd
+
+from wildcell.datasets.dataset import Dataset
+from wildcell.errors import SplitError
+from wildcell.scenarios.leakage import audit
+from wildcell.scenarios.pose import Question, pose
+from wildcell.scenarios.scenario import Scenario
+from wildcell.scenarios.sham import with_shams
+from wildcell.scenarios.split import Split
+
+
+class Asked(NamedTuple):
+    """A question, and the split that it was posed from, shams included."""
+
+    question: Question
+    split: Split
+
+
+def ask(
+    dataset: Dataset,
+    split: Split,
+    scenario: Scenario,
+    *,
+    features: pd.DataFrame | None = None,
+) -> Asked:
+    """Pose a question with the scenario's shams, and audit it before anyone answers.
+
+    Parameters
+    ----------
+    dataset, split, scenario, features
+        As for `wildcell.scenarios.pose.pose`.
+
+    Returns
+    -------
+    What the audit found is among the truth's flags.
+
+    Raises
+    ------
+    SplitError
+        The task holds something of the truth, and the scenario is strict. Genes chosen on all
+        cells (`fit_on = "all"`), which a scenario says of itself, are flagged and stop nothing.
+
+    Examples
+    --------
+    >>> from wildcell.datasets.load import load_dataset
+    >>> from wildcell.scenarios.scenario import load_scenario
+    >>> from wildcell.scenarios.split import make_splits
+    >>> dataset, scenario = load_dataset("simulated"), load_scenario("unseen-context")
+    >>> asked = ask(dataset, make_splits(scenario, dataset, seed=0)[0], scenario)
+    >>> asked.question.truth.origin.flags
+    ()
+    """
+    words = scenario.in_arm(split.arm)
+    posed = with_shams(dataset, split, n=words.shams, features=features)
+    question = pose(posed.dataset, posed.split, scenario, features=posed.features)
+    is_strict = words.strict and words.fit_on != "all"
+    return Asked(_audited(question, is_strict=is_strict), posed.split)
+
+
+def _audited(question: Question, *, is_strict: bool) -> Question:
+    """Return a question that says of itself what the audit found."""
+    task, truth = question
+    found = audit(task, truth, strict=is_strict)
+    listing = [str(leak) for leak in found.leaks]
+    if found.stops:
+        raise SplitError(
+            "The audit found something of the test in what models may see:\n  - "
+            + "\n  - ".join(listing)
+            + "\nMend the data or the split; a scenario with strict = false is only marked."
+        )
+    marks = [f"audit: {sentence}" for sentence in listing]
+    origin = replace(truth.origin, flags=(*truth.origin.flags, *marks))
+    return Question(task, replace(truth, origin=origin))
