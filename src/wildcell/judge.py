@@ -265,7 +265,7 @@ class Judge:
             linear_mean=shown.linear,
             linear_control=beside.linear,
             cells=None if answer.cells is None else tuple(answer.cells[row] for row in rows),
-            targets=self._targets[rows],
+            targets=self.truth.is_target[rows],
             shared=None if self._shared is None else self._shared[rows],
             convention=self.convention,
         )
@@ -279,16 +279,6 @@ class Judge:
         if answered.kind is Kind.MEAN:
             return mean_rows(answered, self.truth.conditions) - self._given.mean
         return self._answer_of_cells(as_cells(answered)).profiles.mean - self._given.mean
-
-    @cached_property
-    def _targets(self) -> Booleans:
-        """Which genes each condition's perturbation targets, shape (n_conditions, n_genes)."""
-        marked = np.zeros((self._n, len(self.truth.test.genes)), dtype=bool)
-        columns = pd.Index(self.truth.test.genes)
-        for perturbation, genes in self.truth.targets.groupby("perturbation")["gene"]:
-            rows = np.flatnonzero(self.truth.conditions["perturbation"] == perturbation)
-            marked[np.ix_(rows, columns.get_indexer(genes))] = True
-        return marked
 
     def _control_profiles(self, controls: Cells) -> Profiles:
         """Profiles of each condition's control group."""

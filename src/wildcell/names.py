@@ -120,6 +120,30 @@ SCORE_COLUMNS = [
     "status",
 ]
 
+CONDITION_COLUMNS = [
+    "scenario",
+    "dataset",
+    "arm",
+    "seed",
+    "fold",
+    "context",
+    "perturbation",
+    "control_group",
+    "modality",
+    "n_components",
+    "n_cells",
+    "role",
+    "reason",
+    "category",
+    "context_distance",
+    "context_distance_mean",
+    "perturbation_distance",
+    "effect_size",
+    "n_de_genes",
+    "correlation_ceiling",
+    "unknown",
+]
+
 COST_COLUMNS = ["wall_s", "cpu_s", "peak_memory_mb", "device_peak_memory_mb", "n_cells", "batch"]
 
 

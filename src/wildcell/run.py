@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from wildcell.datasets.dataset import Dataset
+from wildcell.difficulty import condition_table
 from wildcell.errors import OptionError
 from wildcell.judge import Judge, find_metrics
 from wildcell.models.answer import answer, unanswerable
@@ -18,7 +19,7 @@ from wildcell.models.find import find_model
 from wildcell.names import CEILING, REPLICATE, Need, Status
 from wildcell.plan import Plan, make_plan
 from wildcell.record import Result, costs_of, flags_of, labelled_scores, record_of
-from wildcell.scenarios.ask import ask
+from wildcell.scenarios.ask import Asked, ask
 from wildcell.scenarios.embedding import embedding_fingerprint
 from wildcell.scenarios.folder import write_prediction
 from wildcell.scenarios.pose import Question
@@ -27,7 +28,14 @@ from wildcell.scenarios.scenario import Scenario
 from wildcell.scenarios.split import Split, make_splits
 from wildcell.store.fingerprint import fingerprint
 from wildcell.store.provenance import measured, now
-from wildcell.store.runs import PREDICTION, RunKey, claimed, finish, finished_record
+from wildcell.store.runs import (
+    PREDICTION,
+    RunKey,
+    claimed,
+    finish,
+    finished_record,
+    keep_conditions,
+)
 
 DECIDING_WORDS = (
     "version",
@@ -162,8 +170,16 @@ class Fold:
         SplitError
             The task holds something of the truth, and the scenario is strict.
         """
+        return self._asked.question
+
+    @cached_property
+    def _asked(self) -> Asked:
         plan = self.plan
-        return ask(plan.dataset, self.split, plan.scenario, features=plan.features).question
+        return ask(plan.dataset, self.split, plan.scenario, features=plan.features)
+
+    def conditions(self) -> pd.DataFrame:
+        """Return what each condition is used for, and how hard it is to answer."""
+        return condition_table(*self._asked)
 
     @cached_property
     def judge(self) -> Judge:
@@ -220,6 +236,7 @@ def run_one(fold: Fold, name: str, runs: Path) -> Outcome:
         found = finished_record(folder, fingerprint(inputs))
         if found is not None:
             return Outcome(folder, found, is_new=False)
+        keep_conditions(key.conditions(runs), fingerprint(fold.asked), fold.conditions)
         started = now()
         with measured() as cost:
             result = _result(fold, name)

@@ -31,7 +31,7 @@ def split(
         The task folder.
     truth
         The judge's file; OUT-truth.h5ad beside the task folder if not given. No model should
-        see it.
+        see it. A table of how hard each condition is (.conditions.parquet) goes beside it.
     seed
         Seed of the split and of the halving of controls.
     arm
@@ -48,12 +48,14 @@ def split(
     """
     from wildcell.cli.options import parse_options
     from wildcell.cli.progress import working
+    from wildcell.difficulty import condition_table
     from wildcell.errors import OptionError
     from wildcell.plan import make_plan
     from wildcell.scenarios.ask import ask
     from wildcell.scenarios.features import read_features
     from wildcell.scenarios.folder import write_question
     from wildcell.scenarios.split import make_splits
+    from wildcell.store.atomic import write_table
 
     chosen = None if features is None else read_features(features)
     plan = make_plan(
@@ -71,6 +73,8 @@ def split(
     place = truth or out.with_name(f"{out.name}-truth.h5ad")
     with working("posing the question"):
         question, asked = ask(plan.dataset, splits[fold], plan.scenario, features=plan.features)
+        table = condition_table(question, asked)
         write_question(question, asked, task_folder=out, truth=place)
+        write_table(place.with_suffix(".conditions.parquet"), table)
     print(f"Task: {out} ({len(question.task.query.conditions)} conditions asked)")
     print(f"Truth, for the judge alone: {place}")

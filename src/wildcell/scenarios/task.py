@@ -266,3 +266,13 @@ class Truth:
     targets: pd.DataFrame
     origin: Origin
     noisy_groups: tuple[str, ...] = ()
+
+    @cached_property
+    def is_target(self) -> Booleans:
+        """Which genes each condition's perturbation targets, shape (n_conditions, n_genes)."""
+        marked = np.zeros((len(self.conditions), len(self.test.genes)), dtype=bool)
+        columns = pd.Index(self.test.genes)
+        for perturbation, genes in self.targets.groupby("perturbation")["gene"]:
+            rows = np.flatnonzero(self.conditions["perturbation"] == perturbation)
+            marked[np.ix_(rows, columns.get_indexer(genes))] = True
+        return marked

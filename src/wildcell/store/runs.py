@@ -4,7 +4,7 @@ import fcntl
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from wildcell.errors import StoreError
+from wildcell.names import CONDITION_COLUMNS
 from wildcell.store.atomic import write_json, write_table
 from wildcell.store.fingerprint import fingerprint
 
@@ -20,6 +21,8 @@ RECORD = "run.json"
 SCORES = "scores.parquet"
 COSTS = "costs.parquet"
 PREDICTION = "prediction.h5ad"
+CONDITIONS = "conditions"
+ASKED = "asked"
 LONGEST_SLUG = 60
 
 
@@ -41,6 +44,10 @@ class RunKey:
         return runs.joinpath(
             *(slug(name) for name in (self.scenario, self.dataset, self.arm, self.model)), leaf
         )
+
+    def conditions(self, runs: Path) -> Path:
+        """Return the table of the question's conditions, one for the runs of all models."""
+        return self.folder(runs).parents[1] / f"{CONDITIONS}-{self.seed}.{self.fold}.parquet"
 
 
 def slug(name: str) -> str:
@@ -110,6 +117,35 @@ def finish(
     write_table(folder / SCORES, scores)
     write_table(folder / COSTS, costs)
     write_json(folder / RECORD, record)
+
+
+def keep_conditions(path: Path, asked: str, make: Callable[[], pd.DataFrame]) -> None:
+    """Write the table of a question's conditions, unless it is there already.
+
+    Parameters
+    ----------
+    path
+        From `RunKey.conditions`.
+    asked
+        Fingerprint of what the question follows from; a table of another question is replaced.
+    make
+        Makes the table.
+    """
+    if path.is_file() and set(pd.read_parquet(path, columns=[ASKED])[ASKED]) == {asked}:
+        return
+    write_table(path, make().assign(**{ASKED: asked}))
+
+
+def read_conditions(runs: Path) -> pd.DataFrame:
+    """Return the conditions of all questions as one long table, those tested with their difficulty.
+
+    Joined to scores by scenario, dataset, arm, seed, fold, context and perturbation. It has no rows
+    where no question was asked with its data at hand, as for scores of files from elsewhere.
+    """
+    tables = [pd.read_parquet(path) for path in sorted(runs.rglob(f"{CONDITIONS}-*.parquet"))]
+    if not tables:
+        return pd.DataFrame(columns=CONDITION_COLUMNS)
+    return pd.concat(tables, ignore_index=True)[CONDITION_COLUMNS]
 
 
 def run_folders(runs: Path) -> list[Path]:

@@ -1,0 +1,179 @@
+"""The table of a question's conditions: what each is used for, and how hard it is to answer.
+
+Distances to training are made of what models may see; the size of the effect and how well it was
+measured are the judge's own, and go where its truth goes.
+"""
+
+import numpy as np
+import pandas as pd
+
+from wildcell.arrays import Booleans, Codes
+from wildcell.metrics.convention import OURS
+from wildcell.metrics.differential import differential
+from wildcell.metrics.response import Response
+from wildcell.metrics.signal import correlation_ceiling, measured_signal
+from wildcell.names import CONDITION, CONDITION_COLUMNS, SHAM, Status
+from wildcell.novelty import novelty
+from wildcell.scenarios.pose import Question
+from wildcell.scenarios.split import Split
+from wildcell.scenarios.task import Truth
+
+SIGNIFICANT = 0.05
+"""The false discovery rate below which a gene is differentially expressed."""
+
+
+def condition_table(question: Question, split: Split) -> pd.DataFrame:
+    """Return the conditions of a split, those that are tested with their difficulty.
+
+    Parameters
+    ----------
+    question
+        Both sides.
+    split
+        What the question was posed from, shams included.
+
+    Returns
+    -------
+    `CONDITION_COLUMNS`, a row a condition: what `wildcell.novelty.novelty` and
+    `measured_difficulty` return, NaN for conditions that are not tested, and in `unknown` why a
+    tested one lacks a number. `n_cells` counts the test cells of tested conditions.
+
+    Examples
+    --------
+    >>> from wildcell.datasets.load import load_dataset
+    >>> from wildcell.scenarios.ask import ask
+    >>> from wildcell.scenarios.scenario import load_scenario
+    >>> from wildcell.scenarios.split import make_splits
+    >>> dataset, scenario = load_dataset("simulated"), load_scenario("unseen-context")
+    >>> question, split = ask(dataset, make_splits(scenario, dataset, seed=0)[0], scenario)
+    >>> table = condition_table(question, split)
+    >>> tested = table[table["role"] == "test"]
+    >>> round(tested["correlation_ceiling"].median(), 1), tested["unknown"].unique().tolist()
+    (0.9, [''])
+    """
+    task, truth = question
+    blind = novelty(task, seed=split.seed)
+    tested = pd.concat([task.query.conditions[CONDITION], blind], axis=1).merge(
+        measured_difficulty(truth), on=CONDITION, how="left", validate="one_to_one"
+    )
+    sizes = split.conditions.merge(tested, on=CONDITION, how="left", validate="one_to_one")
+    is_tested = sizes["n_test_cells"].notna()
+    return sizes.assign(
+        scenario=split.scenario,
+        arm=split.arm,
+        seed=split.seed,
+        fold=split.fold,
+        n_cells=sizes["n_test_cells"].where(is_tested, sizes["n_cells"]).astype(int),
+        unknown=_reasons(sizes, truth).where(is_tested, ""),
+    )[CONDITION_COLUMNS]
+
+
+def measured_difficulty(truth: Truth) -> pd.DataFrame:
+    """Return how large and how well measured the true effects are.
+
+    Controls too few to judge by (20, both halves together) leave all three NaN, fewer than two
+    cells the first and the last.
+
+    Returns
+    -------
+    A row a condition of the truth, in its order: context, perturbation, n_test_cells, and
+
+    effect_size
+        S = |D|^2 - N_p - N_k: the squared length of the noise-free delta, unbiased and signed,
+        over the genes looked at but those targeted directly.
+    n_de_genes
+        Genes among them that differ between test cells and kept controls: Mann-Whitney,
+        Benjamini-Hochberg within the condition, padj below 0.05. It grows with the cells.
+    correlation_ceiling
+        sqrt(S / |D|^2), the expected correlation of the noise-free effect with the measured
+        delta; 0 where S is below 0.
+    """
+    measured = _measured(truth)
+    has_few = _has_few_controls(truth)
+    table = truth.conditions[CONDITION].assign(
+        n_test_cells=measured.n_cells,
+        effect_size=measured_signal(measured).signal,
+        n_de_genes=_n_de_genes(truth, tested=measured.kept_genes),
+        correlation_ceiling=correlation_ceiling(measured),
+    )
+    numbers = ["effect_size", "n_de_genes", "correlation_ceiling"]
+    table[numbers] = table[numbers].astype(np.float64)
+    table.loc[has_few, numbers] = np.nan
+    return table
+
+
+def _measured(truth: Truth) -> Response:
+    """Return the true response of all conditions at once, against the kept controls."""
+    found, cells = truth.test.condition_moments()
+    groups, controls = truth.kept.control_moments()
+    rows = _positions(found, truth)
+    beside = groups.get_indexer(truth.conditions["control_group"])
+    has_controls = (beside >= 0)[:, None]
+    return Response(
+        perturbations=tuple(truth.conditions["perturbation"]),
+        genes=truth.test.genes,
+        mean=cells.mean[rows],
+        control=np.where(has_controls, controls.mean[beside], np.nan),
+        n_cells=cells.n[rows],
+        n_controls=controls.n[beside],
+        error=cells.squared_error[rows],
+        control_error=np.where(has_controls, controls.squared_error[beside], np.nan),
+        targets=truth.is_target,
+    )
+
+
+def _positions(found: pd.DataFrame, truth: Truth) -> Codes:
+    keys = pd.MultiIndex.from_frame(found[CONDITION])
+    return np.asarray(keys.get_indexer(pd.MultiIndex.from_frame(truth.conditions[CONDITION])))
+
+
+def _n_de_genes(truth: Truth, *, tested: Booleans) -> "pd.Series[float]":
+    """Count the genes that differ from the kept controls of each condition's group."""
+    counts = pd.Series(np.nan, index=truth.conditions.index)
+    asked = pd.MultiIndex.from_frame(truth.conditions[CONDITION])
+    of_cell = asked.get_indexer(pd.MultiIndex.from_frame(truth.test.obs[CONDITION]))
+    for group, rows in truth.conditions.groupby("control_group").indices.items():
+        controls = truth.kept.lognorm[(truth.kept.obs["control_group"] == group).to_numpy()]
+        own = np.isin(of_cell, rows)
+        codes = np.searchsorted(rows, of_cell[own])
+        if controls.shape[0]:
+            found = differential(
+                truth.test.lognorm[own],
+                codes,
+                len(rows),
+                controls,
+                tested=tested[rows],
+                lfc=np.zeros((len(rows), len(truth.test.genes))),
+            )
+            counts.iloc[rows] = found.significant(SIGNIFICANT).sum(axis=1)
+    return counts
+
+
+def _has_few_controls(truth: Truth) -> Booleans:
+    """Mark conditions whose control group is too small to judge by, shape (n_conditions,)."""
+    kept, given = (
+        truth.conditions["control_group"].map(side.obs["control_group"].value_counts()).fillna(0)
+        for side in (truth.kept, truth.given)
+    )
+    return np.asarray((kept + given < OURS.min_controls) | (kept == 0) | (given == 0))
+
+
+def _reasons(table: pd.DataFrame, truth: Truth) -> "pd.Series[str]":
+    """Say of each condition which numbers are unknown, and why."""
+    few = pd.MultiIndex.from_frame(truth.conditions.loc[_has_few_controls(truth), CONDITION])
+    has_few = pd.MultiIndex.from_frame(table[CONDITION]).isin(few)
+    measured = np.where(has_few, Status.TOO_FEW_CONTROLS, Status.TOO_FEW_CELLS)
+    why = {
+        "context_distance": "no two controls that differ",
+        "perturbation_distance": np.where(table["category"] == SHAM, SHAM, "no features"),
+        "effect_size": measured,
+        "n_de_genes": measured,
+        "correlation_ceiling": measured,
+    }
+    said = pd.DataFrame(
+        {
+            name: pd.Series(reason, index=table.index).radd(f"{name}: ").where(table[name].isna())
+            for name, reason in why.items()
+        }
+    )
+    return said.apply(lambda row: "; ".join(row.dropna()), axis=1)
