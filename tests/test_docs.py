@@ -19,6 +19,7 @@ from wildcell.datasets.dataset import DATASETS
 from wildcell.metrics.metric import METRICS
 from wildcell.models.model import MODELS
 from wildcell.names import SCORE_COLUMNS, Status
+from wildcell.results.arms import ARM_COLUMNS
 from wildcell.results.rank import RANK_COLUMNS
 from wildcell.scenarios.folder import TASK_FILES
 from wildcell.scenarios.scenario import general_scenario_names
@@ -194,7 +195,7 @@ def ceiling_words(ceiling):
     ("page", "names"),
     [
         ("reference/statuses.md", list(Status)),
-        ("reference/files.md", [*SCORE_COLUMNS, *RANK_COLUMNS, *TASK_FILES]),
+        ("reference/files.md", [*SCORE_COLUMNS, *RANK_COLUMNS, *ARM_COLUMNS, *TASK_FILES]),
         ("how-to/add-a-scenario.md", SPLITTERS.names()),
     ],
 )

@@ -40,7 +40,7 @@ def parse(text):
 def test_shipped_scenario_names_only_what_there_is(name):
     scenario = load_scenario(name)
     assert scenario.name == name
-    assert scenario.splitter in SPLITTERS
+    assert {scenario.in_arm(arm).splitter for arm in scenario.arms} <= set(SPLITTERS.names())
     assert scenario.reference in MODELS
     assert set(scenario.metrics) <= set(METRICS.names())
     assert len(set(scenario.metrics)) == len(scenario.metrics)
@@ -143,6 +143,27 @@ def test_arm_changes_words_of_the_scenario_and_options_of_the_splitter():
     assert scenario.in_arm("random").embedding == "none"
 
 
-def test_word_of_an_arm_that_cannot_be_is_named_with_its_arm():
-    with pytest.raises(OptionError, match="arm other: features is 'some'"):
-        parse(TEXT + '\n[arms.other]\nfeatures = "some"\n')
+def test_arm_may_have_a_splitter_of_its_own_and_be_lenient():
+    scenario = parse(TEXT + '\n[arms.lenient]\nsplitter = "iid"\nstrict = false\n')
+    assert scenario.options("lenient") == {}
+    assert (scenario.in_arm("lenient").splitter, scenario.in_arm("lenient").strict) == (
+        "iid",
+        False,
+    )
+    assert (scenario.in_arm("random").splitter, scenario.in_arm("random").strict) == (
+        "unseen-context",
+        True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ('features = "some"', "arm other: features is 'some'"),
+        ("splitter = 3", "arm other: splitter must be text"),
+        ('strict = "no"', "arm other: strict must be true or false"),
+    ],
+)
+def test_word_of_an_arm_that_cannot_be_is_named_with_its_arm(word, message):
+    with pytest.raises(OptionError, match=message):
+        parse(TEXT + f"\n[arms.other]\n{word}\n")

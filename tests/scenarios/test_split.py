@@ -10,7 +10,7 @@ from wildcell.datasets.dataset import Dataset
 from wildcell.errors import OptionError, SplitError, UnknownNameError
 from wildcell.names import CONDITION, Role
 from wildcell.scenarios.scenario import load_scenario
-from wildcell.scenarios.split import Splitter, check_roles, make_splits
+from wildcell.scenarios.split import SPLITTERS, Splitter, check_roles, make_splits
 from wildcell.scenarios.splitters import blank_roles
 from wildcell.testing import toy_screen
 
@@ -51,6 +51,28 @@ def test_options_of_the_arm_reach_the_splitter(screen):
     assert len(make_splits(none, screen, seed=0)) == 2
     with pytest.raises(UnknownNameError, match="no arm 'b'"):
         make_splits(none, screen, seed=0, arm="b")
+
+
+def test_arms_of_different_splitters_draw_the_same_numbers(screen, monkeypatch):
+    drawn = []
+    arms = {"first": {"splitter": "draws-a"}, "second": {"splitter": "draws-b"}, "own": {}}
+    words = replace(CONTEXT, arms=arms, default_arm="own")
+
+    def draw(table, components, rng):
+        drawn.append(rng.random())
+        return [roles_with(table)]
+
+    for name in ("draws-a", "draws-b"):
+        monkeypatch.setitem(SPLITTERS._things, name, Splitter(name, draw, "condition"))
+    for arm in ("first", "second"):
+        make_splits(words, screen, seed=4, arm=arm)
+    assert drawn[0] == drawn[1]
+
+
+def test_splitter_of_an_arm_that_there_is_not_is_named(screen):
+    wrong = replace(CONTEXT, arms={"a": {"splitter": "unseen-contxt"}}, default_arm="a")
+    with pytest.raises(UnknownNameError, match="Did you mean 'unseen-context'"):
+        make_splits(wrong, screen, seed=0)
 
 
 def test_option_that_the_splitter_does_not_have_is_named(screen):

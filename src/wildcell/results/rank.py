@@ -19,6 +19,9 @@ from wildcell.results.stats import (
 )
 
 QUESTION = ["scenario", "dataset", "arm"]
+PARTS = ["value", "numerator", "denominator"]
+"""Columns of a score that means are taken of."""
+
 PSEUDO_MODELS = (REPLICATE, CEILING)
 EVERY_CATEGORY = "all"
 NO_HEADROOM = Scaled(np.nan, np.nan, np.nan, str(Status.NO_HEADROOM))
@@ -162,17 +165,25 @@ def samples_of(scores: pd.DataFrame) -> dict[str, dict[str, Sample]]:
     answer at all, of any kind, has no values. The samples of one metric have the same conditions
     in the same order.
     """
+    columns = ["metric", "model", *CONDITION, *PARTS]
+    mean = with_nulls(scores)[columns].groupby(columns[:4], sort=False).mean()
+    metrics = dict.fromkeys(scores["metric"])
+    return {metric: _samples_of_metric(mean.loc[metric]) for metric in metrics}
+
+
+def with_nulls(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return the scores of one question with abstentions and failures at their null value.
+
+    Models that gave no answer at all keep none.
+    """
     silent = scores["status"].isin([*ABSTENTIONS, Status.ERROR])
     answered = scores["status"].isin([Status.OK, *ABSTENTIONS])
     is_mute = ~answered.groupby([scores["metric"], scores["model"]]).transform("any")
     null = scores["null"].mask(is_mute)
-    filled = scores[["metric", "model", *CONDITION, "denominator"]].assign(
+    return scores.assign(
         value=scores["value"].where(~silent, null),
         numerator=scores["numerator"].where(~silent, null * scores["denominator"]),
     )
-    mean = filled.groupby(["metric", "model", *CONDITION], sort=False).mean()
-    metrics = dict.fromkeys(scores["metric"])
-    return {metric: _samples_of_metric(mean.loc[metric]) for metric in metrics}
 
 
 def _samples_of_metric(mean: pd.DataFrame) -> dict[str, Sample]:
@@ -181,8 +192,7 @@ def _samples_of_metric(mean: pd.DataFrame) -> dict[str, Sample]:
     samples = {}
     for model in sorted(set(mean.index.get_level_values("model"))):
         own = mean.loc[model].reindex(keys)
-        columns = ("value", "numerator", "denominator")
-        samples[str(model)] = Sample(*names, *(own[name].to_numpy(float) for name in columns))
+        samples[str(model)] = Sample(*names, *(own[name].to_numpy(float) for name in PARTS))
     return samples
 
 

@@ -3,9 +3,11 @@
 Seeds are averaged first, within a condition. Conditions are then averaged within their context,
 and contexts with equal weight. From five contexts on the interval is Student's t on the context
 means and speaks of new contexts; below that it is taken over the perturbations, each with all its
-conditions, holds for the contexts at hand alone, and says so.
+conditions, holds for the contexts at hand alone, and says so. Where contexts are known to lie in
+clusters, of which three at least are measured, the clusters are what varies.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
@@ -19,10 +21,12 @@ from wildcell.names import Status
 
 CONFIDENCE = 0.95
 CONTEXTS_TO_GENERALISE = 5
+CLUSTERS_TO_GENERALISE = 3
 CONDITIONS_TO_TEST = 5
 HEADROOM_IN_ERRORS = 4.0
 """The ceiling must lie this many standard errors above the reference for a scaled score."""
 
+NEW_CLUSTERS = "new clusters"
 NEW_CONTEXTS = "new contexts"
 THESE_CONTEXTS = "these contexts"
 NO_INTERVAL = ""
@@ -89,35 +93,92 @@ def estimate(sample: Sample) -> Estimate:
     >>> round(found.mean, 3), found.level
     (0.6, 'new contexts')
     """
-    known = sample.is_known
+    return contrast([Term(1.0, sample)])
+
+
+class Term(NamedTuple):
+    """The mean of a sample, times a factor."""
+
+    factor: float
+    sample: Sample
+
+
+def contrast(terms: Sequence[Term], clusters: Mapping[str, str] | None = None) -> Estimate:
+    """Estimate a sum of means times factors, such as the difference of two, with its interval.
+
+    All means are over the conditions that every sample knows, so that the sum is paired by
+    condition.
+
+    Parameters
+    ----------
+    terms
+        Samples of the same conditions in the same order.
+    clusters
+        The cluster of each context, where contexts lie in clusters.
+
+    Examples
+    --------
+    >>> unknown = np.full(5, np.nan)
+    >>> contexts = np.array(list("abcde"), dtype=object)
+    >>> drug = np.full(5, "drug", dtype=object)
+    >>> easy, hard = (
+    ...     Sample(contexts, drug, np.arange(5.0) + gain, unknown, unknown) for gain in (0.5, 0.25)
+    ... )
+    >>> gap = contrast([Term(1, easy), Term(-1, hard)])
+    >>> gap.mean, gap.low, gap.level
+    (0.25, 0.25, 'new contexts')
+    """
+    known = np.all([term.sample.is_known for term in terms], axis=0)
     if not known.any():
         return UNKNOWN
-    shown = _shown(sample, known)
+    shown = [Term(factor, _shown(sample, known)) for factor, sample in terms]
+    if any(sample.is_ratio and not is_resolved(sample.denominator) for _, sample in shown):
+        return UNKNOWN
+    level, blocks = _independent_blocks(shown[0].sample, clusters or {})
+    of_each = [_deviations(sample, within=level == THESE_CONTEXTS) for _, sample in shown]
+    mean = sum(term.factor * mean for term, (mean, _) in zip(shown, of_each, strict=True))
+    influence = np.sum(
+        [term.factor * parts for term, (_, parts) in zip(shown, of_each, strict=True)], axis=0
+    )
+    return _interval(float(mean), _summed(influence, blocks), level)
+
+
+def _independent_blocks(
+    sample: Sample, clusters: Mapping[str, str]
+) -> tuple[str, NDArray[np.object_]]:
+    """Return what an interval speaks of, and the block of each condition that varies by itself."""
+    contexts = set(sample.context)
+    if contexts <= set(clusters):
+        of_context = np.array([clusters[name] for name in sample.context], dtype=object)
+        if len(set(of_context)) >= CLUSTERS_TO_GENERALISE:
+            return NEW_CLUSTERS, of_context
+        return THESE_CONTEXTS, sample.perturbation
+    if len(contexts) >= CONTEXTS_TO_GENERALISE:
+        return NEW_CONTEXTS, sample.context
+    return THESE_CONTEXTS, sample.perturbation
+
+
+def _deviations(sample: Sample, *, within: bool) -> tuple[float, Floats]:
+    """Return the mean of a sample, and what each condition adds to its deviation.
+
+    Parameters
+    ----------
+    sample
+        With all conditions known.
+    within
+        Whether the contexts are fixed, and only conditions within them deviate; in a ratio of sums
+        contexts have no means of their own.
+    """
     if sample.is_ratio:
-        return _ratio_of_sums(shown)
-    return _mean_of_contexts(shown)
-
-
-def _mean_of_contexts(sample: Sample) -> Estimate:
+        total = float(sample.denominator.sum())
+        ratio = float(sample.numerator.sum()) / total
+        return ratio, (sample.numerator - ratio * sample.denominator) / total
     codes = pd.factorize(sample.context)[0]
     n_of = np.bincount(codes)
     mean_of = np.bincount(codes, sample.value) / n_of
     mean = float(mean_of.mean())
-    if len(n_of) >= CONTEXTS_TO_GENERALISE:
-        return _interval(mean, (mean_of - mean) / len(n_of), NEW_CONTEXTS)
-    influence = (sample.value - mean_of[codes]) / n_of[codes] / len(n_of)
-    return _interval(mean, _summed(influence, sample.perturbation), THESE_CONTEXTS)
-
-
-def _ratio_of_sums(sample: Sample) -> Estimate:
-    if not is_resolved(sample.denominator):
-        return UNKNOWN
-    total = float(sample.denominator.sum())
-    ratio = float(sample.numerator.sum()) / total
-    influence = (sample.numerator - ratio * sample.denominator) / total
-    if len(set(sample.context)) >= CONTEXTS_TO_GENERALISE:
-        return _interval(ratio, _summed(influence, sample.context), NEW_CONTEXTS)
-    return _interval(ratio, _summed(influence, sample.perturbation), THESE_CONTEXTS)
+    centre = mean_of[codes] if within else mean
+    return mean, (sample.value - centre) / n_of[codes] / len(n_of)
 
 
 def is_resolved(signal: Floats) -> bool:

@@ -29,7 +29,7 @@ DEFAULT_METRICS = (
 )
 
 
-ARM_WORDS = ("genes", "fit_on", "embedding", "features")
+ARM_WORDS = ("splitter", "strict", "genes", "fit_on", "embedding", "features")
 """Words of a scenario that an arm may change; all other words of an arm are the splitter's."""
 
 

@@ -131,8 +131,8 @@ def make_splits(
 ) -> list[Split]:
     """Split a data set as a scenario says, one split a fold.
 
-    The arms of a scenario draw the same numbers, so that arms whose options hold out the same
-    conditions are judged on the same.
+    The arms of a scenario draw the same numbers, whatever their splitters, so that arms that hold
+    out the same conditions are judged on the same.
 
     Parameters
     ----------
@@ -153,7 +153,7 @@ def make_splits(
     if seed < 0:
         raise OptionError(f"Seeds are whole numbers of at least 0; got {seed}.")
     arm = arm or scenario.default_arm
-    rule = SPLITTERS.get(scenario.splitter)
+    rule = SPLITTERS.get(scenario.in_arm(arm).splitter)
     table = _table_at_level(dataset, rule.level)
     rng = np.random.default_rng([seed, zlib.crc32(scenario.splitter.encode())])
     evidence = evidence_for(rule, dataset, features)

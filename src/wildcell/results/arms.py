@@ -1,0 +1,222 @@
+"""The arms of a scenario beside each other: differences paired by condition, and what is left."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from wildcell.errors import UnknownNameError
+from wildcell.names import CONDITION
+from wildcell.registry import did_you_mean
+from wildcell.results.rank import PARTS, PSEUDO_MODELS, with_nulls, without_shams
+from wildcell.results.stats import UNKNOWN, Estimate, Sample, Term, contrast
+
+PLACEBO = "placebo-"
+"""What the name of a placebo arm begins with; the rest names the arm that it stands beside."""
+
+ROWS = ["seed", *CONDITION]
+
+DIFFERENCES = ["difference", "beyond_reference", "beyond_placebo"]
+
+ARM_COLUMNS = [
+    "scenario",
+    "dataset",
+    "metric",
+    "arm",
+    "model",
+    "mean",
+    "low",
+    "high",
+    "interval",
+    "n_conditions",
+    "base",
+    *(f"{name}{part}" for name in DIFFERENCES for part in ("", "_low", "_high", "_interval")),
+    "n_paired",
+    "n_seeds",
+    "reference",
+]
+
+
+class Place(NamedTuple):
+    """Whose scores: those of a model in an arm."""
+
+    arm: str
+    model: str
+
+
+def compare_arms(
+    scores: pd.DataFrame,
+    references: Mapping[str, str],
+    *,
+    base: str | None = None,
+    metrics: Sequence[str] | None = None,
+    clusters: Mapping[tuple[str, str], Mapping[str, str]] | None = None,
+) -> pd.DataFrame:
+    """Compare the arms of each scenario and data set, model by model.
+
+    A condition is paired where both arms scored it with the same seed, so that both are judged by
+    the same controls; seeds are averaged within conditions, abstentions take their null value, and
+    conditions that are undefined in either arm leave both.
+
+    Parameters
+    ----------
+    scores
+        The long table, of any number of questions.
+    references
+        The reference baseline of each scenario, by name.
+    base
+        The arm that the others are compared with; without one there are means alone.
+    metrics
+        All of them if None.
+    clusters
+        The cluster of each context, by scenario and data set; they are then what varies.
+
+    Returns
+    -------
+    One row a scenario, data set, metric, arm and model, with the columns of `ARM_COLUMNS`.
+    `difference` is the arm's mean less that of the base arm; `beyond_reference` is that less the
+    same difference of the reference baseline; `beyond_placebo` is that less the difference of the
+    arms named `placebo-ARM` and `placebo-BASE`, where there are both.
+
+    Raises
+    ------
+    UnknownNameError
+        No question has such an arm.
+    """
+    arms = sorted(set(scores["arm"]))
+    if base is not None and base not in arms:
+        raise UnknownNameError(f"No run is of an arm {base!r}. {did_you_mean(base, arms)}")
+    asked = without_shams(scores)
+    asked = asked[~asked["model"].isin(PSEUDO_MODELS)]
+    rows = [
+        {"scenario": scenario, "dataset": dataset, **row}
+        for (scenario, dataset), table in asked.groupby(["scenario", "dataset"], sort=True)
+        for row in _rows_of_question(
+            table,
+            reference=references.get(scenario, ""),
+            base=base or "",
+            metrics=metrics,
+            clusters=(clusters or {}).get((scenario, dataset), {}),
+        )
+    ]
+    return pd.DataFrame(rows, columns=ARM_COLUMNS)
+
+
+def _rows_of_question(
+    scores: pd.DataFrame,
+    *,
+    reference: str,
+    base: str,
+    metrics: Sequence[str] | None,
+    clusters: Mapping[str, str],
+) -> Iterator[dict[str, Any]]:
+    filled = pd.concat([with_nulls(table) for _, table in scores.groupby("arm", sort=True)])
+    for metric in dict.fromkeys(scores["metric"]):
+        if metrics is None or metric in metrics:
+            comparison = _comparison(filled[filled["metric"] == metric], clusters)
+            for place in sorted(comparison.places):
+                yield {"metric": metric, **_row(comparison, place, base, reference)}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The scores of one metric, a row a seed and condition, a column a place.
+
+    Attributes
+    ----------
+    value, numerator, denominator
+        Index seed, context, perturbation; columns arm, model; NaN where undefined or not asked.
+    clusters
+        The cluster of each context, where contexts lie in clusters.
+    """
+
+    value: pd.DataFrame
+    numerator: pd.DataFrame
+    denominator: pd.DataFrame
+    clusters: Mapping[str, str]
+
+    @property
+    def places(self) -> set[Place]:
+        """All models in all arms."""
+        return {Place(*map(str, column)) for column in self.value.columns}
+
+    def known(self, places: Sequence[Place]) -> pd.MultiIndex:
+        """Return the seeds and conditions that all these places know."""
+        is_ratio = bool(np.isfinite(self.numerator).any(axis=None))
+        table = (self.numerator if is_ratio else self.value)[list(places)]
+        return self.value.index[np.isfinite(table).all(axis=1)]
+
+    def estimate(self, signs: Mapping[Place, float]) -> Estimate:
+        """Estimate a sum of the places' means times their signs, over what all of them know."""
+        if not set(signs) <= self.places:
+            return UNKNOWN
+        rows = self.known(list(signs))
+        terms = [Term(sign, self._sample(place, rows)) for place, sign in signs.items()]
+        return contrast(terms, self.clusters) if len(rows) else UNKNOWN
+
+    def _sample(self, place: Place, rows: pd.MultiIndex) -> Sample:
+        """Average the seeds of some rows."""
+        tables = (self.value, self.numerator, self.denominator)
+        parts = pd.concat([table.loc[rows, place] for table in tables], axis=1, keys=PARTS)
+        mean = parts.groupby(CONDITION, sort=True).mean()
+        names = [mean.index.get_level_values(name).to_numpy(dtype=object) for name in CONDITION]
+        return Sample(*names, *(mean[part].to_numpy(float) for part in PARTS))
+
+
+def _comparison(scores: pd.DataFrame, clusters: Mapping[str, str]) -> Comparison:
+    """Average the folds that ask the same, and lay arms and models side by side."""
+    mean = scores.groupby([*ROWS, "arm", "model"])[PARTS].mean()
+    value, numerator, denominator = (
+        mean[part].unstack(["arm", "model"])  # noqa: PD010  a pivot table makes rows not asked
+        for part in PARTS
+    )
+    return Comparison(value, numerator, denominator, clusters)
+
+
+def _row(comparison: Comparison, place: Place, base: str, reference: str) -> dict[str, Any]:
+    arm, model = place
+    alone = comparison.estimate({place: 1.0})
+    gap = {place: 1.0, Place(base, model): -1.0}
+    gap_of_reference = {Place(arm, reference): -1.0, Place(base, reference): 1.0}
+    gap_of_placebo = {Place(PLACEBO + arm, model): -1.0, Place(PLACEBO + base, model): 1.0}
+    is_compared = arm != base and Place(base, model) in comparison.places
+    paired = comparison.known(list(gap)) if is_compared else comparison.value.index[:0]
+    return {
+        "arm": arm,
+        "model": model,
+        "mean": alone.mean,
+        "low": alone.low,
+        "high": alone.high,
+        "interval": alone.level,
+        "n_conditions": _n_conditions(comparison.known([place])),
+        "base": base if is_compared else "",
+        **_told("difference", comparison.estimate(gap) if is_compared else UNKNOWN),
+        **_told(
+            "beyond_reference",
+            comparison.estimate({**gap, **gap_of_reference})
+            if is_compared and model != reference
+            else UNKNOWN,
+        ),
+        **_told(
+            "beyond_placebo",
+            comparison.estimate({**gap, **gap_of_placebo}) if is_compared else UNKNOWN,
+        ),
+        "n_paired": _n_conditions(paired),
+        "n_seeds": paired.get_level_values("seed").nunique(),
+        "reference": reference,
+    }
+
+
+def _n_conditions(rows: pd.MultiIndex) -> int:
+    return len(rows.droplevel("seed").unique())
+
+
+def _told(name: str, found: Estimate) -> dict[str, Any]:
+    return {
+        name: found.mean,
+        f"{name}_low": found.low,
+        f"{name}_high": found.high,
+        f"{name}_interval": found.level,
+    }
