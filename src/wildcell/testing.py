@@ -8,6 +8,7 @@ a sentence that says which law it is and what was found. In the tests of a plug-
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from wildcell.datasets.dataset import Dataset
@@ -20,7 +21,7 @@ from wildcell.laws.splitter import SPLITTER_LAWS, split_case
 from wildcell.metrics.metric import METRICS
 from wildcell.models.model import MODELS
 from wildcell.scenarios.pose import Question, pose
-from wildcell.scenarios.scenario import general_scenario_names, load_scenario
+from wildcell.scenarios.scenario import Scenario, general_scenario_names, load_scenario
 from wildcell.scenarios.split import SPLITTERS, Splitter, make_splits
 
 __all__ = [
@@ -31,9 +32,12 @@ __all__ = [
     "check_splitter",
     "toy_questions",
     "toy_screen",
+    "toy_screen_for",
 ]
 
 SEEDS = (0, 1, 2)
+
+SIMULATED = ("simulated", "simulated-doses")
 
 TOY = {
     "n_genes": 60,
@@ -62,8 +66,37 @@ def toy_screen(**options: Any) -> Dataset:
     return load_dataset("simulated", **{**TOY, **options})
 
 
+def toy_screen_for(scenario: str | Path | Scenario, **options: Any) -> Dataset:
+    """Simulate a small screen that a scenario can be posed on, with doses where it asks for some.
+
+    It is the toy version of the simulated screen of the shipped scenario with the same splitter;
+    for a splitter of your own, that of the simulated screen that the scenario names.
+
+    Parameters
+    ----------
+    scenario
+        A shipped name, a TOML file, or a record.
+    options
+        As for `toy_screen`.
+
+    Examples
+    --------
+    >>> toy_screen_for("unseen-dose").components["dose"].max()
+    1000.0
+    """
+    words = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
+    return load_dataset(_simulated_for(words), **{**TOY, **options})
+
+
+def _simulated_for(scenario: Scenario) -> str:
+    alike = [load_scenario(name) for name in general_scenario_names()]
+    names = [words.dataset for words in alike if words.splitter == scenario.splitter]
+    simulated = [name for name in [*names, scenario.dataset] if name in SIMULATED]
+    return [*simulated, "simulated"][0]
+
+
 def toy_questions() -> dict[str, Question]:
-    """Pose every general scenario on the toy screen, and some questions on next to nothing.
+    """Pose every general scenario on its toy screen, and some questions on next to nothing.
 
     Returns
     -------
@@ -79,7 +112,7 @@ def toy_questions() -> dict[str, Question]:
     one_perturbation = toy_screen(n_perturbations=1, n_combinations=0)
     context = "unseen-context"
     return {
-        **{name: _pose(name, screen) for name in general_scenario_names()},
+        **{name: _pose(name, toy_screen_for(name)) for name in general_scenario_names()},
         f"{context}, two cells a condition": _pose(context, toy_screen(n_cells=2)),
         f"{context}, one gene": _pose(context, _one_gene(screen)),
         f"{context}, one perturbation": _pose(context, one_perturbation),
@@ -113,13 +146,18 @@ def check_dataset(dataset: Dataset) -> None:
     obey_all(DATASET_LAWS, dataset, called=f"data set {dataset.name!r}")
 
 
-def check_splitter(splitter: str | Splitter, **options: Any) -> None:
-    """Check that a splitter keeps the laws of splitters on the toy screen.
+def check_splitter(
+    splitter: str | Splitter, *, screen: Dataset | None = None, **options: Any
+) -> None:
+    """Check that a splitter keeps the laws of splitters on a screen.
 
     Parameters
     ----------
     splitter
         The splitter, or the name under which it is registered.
+    screen
+        What it splits; the toy screen if None. Give one with doses, or more contexts, to a
+        splitter that needs them.
     options
         Options of the splitter.
 
@@ -128,14 +166,14 @@ def check_splitter(splitter: str | Splitter, **options: Any) -> None:
     LawBrokenError
         It breaks a law.
     SplitError, OptionError
-        The splitter refuses the toy screen, or the options.
+        The splitter refuses the screen, or the options.
 
     Examples
     --------
     >>> check_splitter("unseen-context", n_folds=-1)
     """
     rule = splitter if isinstance(splitter, Splitter) else SPLITTERS.get(splitter)
-    screen = toy_screen()
+    screen = toy_screen() if screen is None else screen
     for seed in SEEDS:
         case = split_case(rule, screen, seed=seed, **options)
         obey_all(SPLITTER_LAWS, case, called=f"splitter {rule.name!r}")

@@ -44,7 +44,11 @@ def case_of(name, question):
 @pytest.mark.parametrize("law", LAWS)
 def test_model_keeps_law(law, name, question):
     case = case_of(name, question)
-    assert case.is_answerable.any(), sorted(set(unanswerable(case.card, case.question.task)))
+    if not case.is_answerable.any():
+        reasons = set(unanswerable(case.card, case.question.task))
+        beyond = {f"cannot answer an {kind}" for kind in set(Ability) - case.card.answers}
+        assert reasons <= beyond, sorted(reasons)
+        pytest.skip("; ".join(sorted(reasons)))
     obey(LAWS[law], case, called=f"model {name!r} on {question}")
 
 
@@ -55,21 +59,21 @@ def test_model_of_features_can_answer_nothing_without_them_and_says_why(name):
     bare = Question(replace(task, query=replace(task.query, features=None)), truth)
     reasons = unanswerable(card, bare.task)
     if Input.FEATURES not in card.needs:
-        assert (reasons == "").all()
+        assert (reasons != "needs features").all()
         return
     assert (reasons == "needs features").all()
     with pytest.raises(LawBrokenError, match=f"{name!r} declares that it can answer none of bare"):
         check_model(name, questions={"bare": bare})
 
 
-def test_toy_questions_ask_for_every_kind_of_unseen_but_doses():
+def test_toy_questions_ask_for_every_kind_of_unseen():
     asked = {
         ability
         for question in QUESTIONS().values()
         for ability, rows in asked_abilities(question.task).items()
         if rows.any()
     }
-    assert asked == set(Ability) - {Ability.UNSEEN_DOSE}
+    assert asked == set(Ability)
 
 
 def test_tiny_questions_are_tiny():

@@ -18,7 +18,7 @@ from wildcell.scenarios.pose import pose
 from wildcell.scenarios.scenario import general_scenario_names, load_scenario
 from wildcell.scenarios.split import make_splits
 from wildcell.store.fingerprint import fingerprint
-from wildcell.testing import toy_screen
+from wildcell.testing import toy_screen, toy_screen_for
 
 SCENARIOS = [*general_scenario_names(), "few genes"]
 MARKER = 7919.0
@@ -53,7 +53,8 @@ def with_rows(screen, rows, counts):
 @cache
 def posed(name, seed=0):
     """Pose a scenario on a screen whose hidden cells all count `MARKER` of every gene."""
-    screen, words = toy_screen(), words_of(name)
+    words = words_of(name)
+    screen = toy_screen_for(words)
     split = make_splits(words, screen, seed=seed)[0]
     marked = with_rows(screen, hidden_cells(screen, split), MARKER)
     return marked, split, pose(marked, split, words)
@@ -143,7 +144,8 @@ def test_search_finds_what_is_hidden_behind_a_view():
 @pytest.mark.parametrize("seed", [0, 1])
 def test_nothing_of_the_task_depends_on_hidden_cells(name, seed):
     """Panel, depth, cells, features and conditions: all is the same when hidden cells change."""
-    screen, words = toy_screen(), words_of(name)
+    words = words_of(name)
+    screen = toy_screen_for(words)
     split = make_splits(words, screen, seed=seed)[0]
     hidden = hidden_cells(screen, split)
     counts = np.random.default_rng(seed).poisson(50.0, (int(hidden.sum()), screen.cells.n_vars))
@@ -168,9 +170,9 @@ def test_fit_on_all_is_the_leak_that_it_is_flagged_as():
 
 
 @cache
-def identified():
+def identified(name):
     """Return a screen in which the first gene's count tells every cell from all others."""
-    screen = toy_screen()
+    screen = toy_screen_for(name)
     X = screen.cells.X.toarray()
     X[:, 0] = np.arange(1, len(X) + 1)
     return with_rows(screen, slice(None), X)
@@ -181,7 +183,7 @@ def identities(cells):
 
 
 def sides(name, seed):
-    screen, words = identified(), load_scenario(name)
+    screen, words = identified(name), load_scenario(name)
     split = make_splits(words, screen, seed=seed)[0]
     return screen, split, pose(screen, split, words)
 

@@ -15,14 +15,30 @@ from wildcell.errors import OptionError, SplitError
 from wildcell.laws.law import LawBrokenError, obey, obey_all
 from wildcell.laws.splitter import SPLITTER_LAWS, SplitCase, split_case
 from wildcell.names import CONDITION, Role
+from wildcell.scenarios.roles import blank_roles
 from wildcell.scenarios.scenario import general_scenario_names, load_scenario
 from wildcell.scenarios.split import SPLITTERS, Splitter, check_roles, make_splits
-from wildcell.scenarios.splitters import blank_roles
-from wildcell.testing import check_splitter, toy_screen
+from wildcell.testing import check_splitter, toy_screen, toy_screen_for
 
 LAWS = {law.__name__: law for law in SPLITTER_LAWS}
-N_FOLDS = {"unseen-perturbation", "unseen-combination", "unseen-context"}
 shares = st.sampled_from([0.0, 0.1, 0.3, 0.5, 0.9])
+n_folds = st.sampled_from([-1, 0, 1, 2, 3, 7])
+HELD_OUT = {"test_share": shares, "val_share": shares}
+OPTIONS = {
+    "iid": HELD_OUT,
+    "unseen-perturbation": {**HELD_OUT, "n_folds": n_folds},
+    "unseen-context": {**HELD_OUT, "n_folds": n_folds},
+    "unseen-combination": {
+        **HELD_OUT,
+        "n_folds": n_folds,
+        "unseen_component_share": st.sampled_from([0.0, 0.1, 0.3, 0.9]),
+    },
+    "unseen-dose": {
+        "side": st.sampled_from(["inside", "above", "below"]),
+        "n_folds": n_folds,
+        "val_share": shares,
+    },
+}
 varied = settings(max_examples=60, deadline=None, derandomize=True, database=None)
 
 
@@ -30,11 +46,11 @@ varied = settings(max_examples=60, deadline=None, derandomize=True, database=Non
 def screens(draw, fewest_pairs=0):
     """Return a random table of conditions, and that of the components."""
     n_contexts, n_singles = draw(st.integers(1, 6)), draw(st.integers(1, 12))
-    n_pairs, has_doses = draw(st.integers(fewest_pairs, 8)), draw(st.booleans())
+    n_pairs = draw(st.integers(fewest_pairs, 8))
     measured = draw(st.sampled_from([1.0, 0.8, 0.4]))
     rng = np.random.default_rng(draw(st.integers(0, 10_000)))
     names = [f"P{number}" for number in range(max(n_singles, 2))]
-    doses = [0.1, 10.0] if has_doses else [None]
+    doses = draw(st.sampled_from([[None], [0.1, 10.0], [1.0, 3.0, 10.0, 100.0], [5.0, None, 0.0]]))
     parts = [[Component(name, dose)] for name in names[:n_singles] for dose in doses]
     parts += [
         [Component(name, doses[0]) for name in rng.choice(names, 2, replace=False)]
@@ -58,14 +74,9 @@ def screens(draw, fewest_pairs=0):
 def cases(draw, *names):
     """Return the application of a splitter with random options to a random screen."""
     rule = SPLITTERS.get(draw(st.sampled_from(names or SPLITTERS.names())))
-    options = {"test_share": draw(shares), "val_share": draw(shares)}
-    fewest_pairs = 0
-    if rule.name in N_FOLDS:
-        options["n_folds"] = draw(st.sampled_from([-1, 0, 1, 2, 3, 7]))
-    if rule.name == "unseen-combination":
-        options["unseen_component_share"] = draw(st.sampled_from([0.0, 0.1, 0.3, 0.9]))
-        fewest_pairs = draw(st.sampled_from([4, 0]))
-    screen = draw(screens(fewest_pairs))
+    options = {key: draw(values) for key, values in OPTIONS[rule.name].items()}
+    is_of_pairs = rule.name == "unseen-combination"
+    screen = draw(screens(draw(st.sampled_from([4, 0])) if is_of_pairs else 0))
     table = screen.table
     if rule.level == "cell":
         table = table.loc[table.index.repeat(table["n_cells"]), CONDITION].reset_index(drop=True)
@@ -91,6 +102,13 @@ def in_role(case, fold, *roles):
     return case.table[fold["role"].isin(roles).to_numpy()]
 
 
+def toy_screen_of_splitter(name, **options):
+    """Return the toy screen of the shipped scenario with this splitter."""
+    words = [load_scenario(scenario) for scenario in general_scenario_names()]
+    scenarios = [one for one in words if one.splitter == name]
+    return toy_screen_for(scenarios[0], **options) if scenarios else toy_screen(**options)
+
+
 @varied
 @given(cases())
 def test_splitter_keeps_the_laws_or_refuses(case):
@@ -102,7 +120,7 @@ def test_splitter_keeps_the_laws_or_refuses(case):
 def test_splitter_splits_most_screens_of_some_size(name):
     """Refusals must not make the law above an empty one."""
     for seed in range(5):
-        screen = toy_screen(seed=seed, n_contexts=4)
+        screen = toy_screen_of_splitter(name, seed=seed, n_contexts=4)
         assert folds_or_none(split_case(SPLITTERS.get(name), screen, seed=seed)) is not None
 
 
@@ -171,6 +189,36 @@ def test_category_counts_the_components_that_were_not_trained_on_alone(case):
 
 
 @varied
+@given(cases("unseen-dose"))
+def test_unseen_dose_is_trained_on_in_no_context_and_lies_where_it_is_said_to(case):
+    dose_of = case.components.groupby("perturbation")[["component", "dose"]].first()
+    for fold in folds_or_none(case) or []:
+        train, test = (in_role(case, fold, role) for role in (Role.TRAIN, Role.TEST))
+        assert (test["n_components"] == 1).all()
+        assert not set(test["perturbation"]) & set(train["perturbation"])
+        alone = train[train["n_components"] == 1].join(dose_of, on="perturbation")
+        for _, row in test.join(dose_of, on="perturbation").iterrows():
+            is_near = (alone["component"] == row["component"]) & (
+                alone["context"] == row["context"]
+            )
+            others = alone.loc[is_near, "dose"]
+            assert others.nunique() >= 2
+            side = case.options["side"]
+            assert (others < row["dose"]).any() == (side != "below")
+            assert (others > row["dose"]).any() == (side != "above")
+
+
+@varied
+@given(cases("unseen-dose"))
+def test_conditions_without_a_dose_are_left_out_of_unseen_doses(case):
+    lacking = set(case.components.loc[~(case.components["dose"] > 0), "perturbation"])
+    for fold in folds_or_none(case) or []:
+        is_lacking = case.table["perturbation"].isin(lacking)
+        assert (fold.loc[is_lacking, "reason"] == "without a dose").all()
+        assert not (fold["reason"] == "without a dose")[~is_lacking].any()
+
+
+@varied
 @given(cases("iid"))
 def test_iid_leaves_every_tested_condition_cells_to_train_on(case):
     for fold in folds_or_none(case) or []:
@@ -182,7 +230,7 @@ def test_iid_leaves_every_tested_condition_cells_to_train_on(case):
 
 @pytest.mark.parametrize("scenario", general_scenario_names())
 def test_roles_do_not_depend_on_expression(scenario):
-    screen, words = toy_screen(n_contexts=4), load_scenario(scenario)
+    screen, words = toy_screen_for(scenario, n_contexts=4), load_scenario(scenario)
     other = screen.cells.copy()
     counts = other.X.toarray()[np.random.default_rng(0).permutation(other.n_obs)][:, ::-1]
     other.X = sparse.csr_matrix(counts)
@@ -198,7 +246,7 @@ def test_roles_do_not_depend_on_expression(scenario):
 
 @pytest.mark.parametrize("scenario", general_scenario_names())
 def test_split_adds_columns_to_the_conditions_and_changes_none(scenario):
-    screen, words = toy_screen(), load_scenario(scenario)
+    screen, words = toy_screen_for(scenario), load_scenario(scenario)
     before = screen.conditions.copy()
     for split in make_splits(words, screen, seed=0):
         pd.testing.assert_frame_equal(split.conditions[list(before.columns)], before)

@@ -9,9 +9,9 @@ import pytest
 from wildcell.datasets.dataset import Dataset
 from wildcell.errors import OptionError, SplitError, UnknownNameError
 from wildcell.names import CONDITION, Role
+from wildcell.scenarios.roles import blank_roles
 from wildcell.scenarios.scenario import load_scenario
 from wildcell.scenarios.split import SPLITTERS, Splitter, check_roles, make_splits
-from wildcell.scenarios.splitters import blank_roles
 from wildcell.testing import toy_screen
 
 CONTEXT = load_scenario("unseen-context")

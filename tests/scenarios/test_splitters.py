@@ -8,13 +8,9 @@ import pytest
 
 from wildcell.errors import OptionError, SplitError
 from wildcell.names import Role
+from wildcell.scenarios.folds import choose_n_folds, deal, held_out_folds
 from wildcell.scenarios.split import SPLITTERS
-from wildcell.scenarios.splitters import (
-    choose_n_folds,
-    combination_categories,
-    deal,
-    held_out_folds,
-)
+from wildcell.scenarios.splitters import combination_categories
 
 RNG = np.random.default_rng
 

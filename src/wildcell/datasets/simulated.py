@@ -1,5 +1,6 @@
 """Simulated screens whose truth is known, with every strength a parameter of its own."""
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import anndata as ad
@@ -16,6 +17,7 @@ from wildcell.datasets.simulated_effects import (
     extra_effects,
     make_plan,
     make_streams,
+    shares_of_effect,
     single_effects,
 )
 from wildcell.datasets.simulation import Simulation, simulation_of
@@ -77,14 +79,42 @@ def simulated(**options: Any) -> Dataset:
     plan = make_plan(simulation, streams)
     singles = single_effects(simulation, plan, streams)
     extra = extra_effects(simulation, streams["epistasis"])
-    pairs = singles[:, plan.pairs[:, 0]] + singles[:, plan.pairs[:, 1]] + extra
-    effects = np.concatenate([singles, pairs], axis=1)
+    shares = shares_of_effect(simulation)
+    pairs = shares[-1] * (singles[:, plan.pairs[:, 0]] + singles[:, plan.pairs[:, 1]]) + extra
+    by_dose = singles[:, :, None] * shares[:, None]
+    n_singles = len(plan.targets) * len(shares)
+    alone = by_dose.reshape(simulation.n_contexts, n_singles, simulation.n_genes)
+    effects = np.concatenate([alone, pairs], axis=1)
     _check_effects(effects)
     cells = _cells(simulation, plan, effects, streams)
-    is_interacting = np.append(np.zeros(len(plan.targets), dtype=bool), extra.any(axis=1))
+    is_interacting = np.append(np.zeros(n_singles, dtype=bool), extra.any(axis=1))
     cells.uns[UNS] = _metadata(simulation, plan, streams["shuffle"])
     cells.uns[TRUTH_UNS] = _truth(simulation, plan, effects, is_interacting)
     return Dataset("simulated", cells)
+
+
+@dataset("simulated-doses")
+def simulated_doses(**options: Any) -> Dataset:
+    """Simulate a screen of drugs at four doses each, its truth kept beside the cells.
+
+    Parameters
+    ----------
+    options
+        Parameters of `Simulation`, by name; 12 drugs in no combinations unless they say otherwise.
+
+    Raises
+    ------
+    OptionError
+        A parameter is unknown, of the wrong type or out of range.
+
+    Examples
+    --------
+    >>> screen = simulated_doses(n_contexts=1, n_perturbations=2, n_genes=20)
+    >>> screen.components["dose"].tolist()
+    [1.0, 10.0, 100.0, 1000.0, 1.0, 10.0, 100.0, 1000.0]
+    """
+    given = {"n_perturbations": 12, "n_combinations": 0, "n_doses": 4, "modality": "drug"}
+    return replace(simulated(**{**given, **options}), name="simulated-doses")
 
 
 def true_effects(screen: Dataset) -> TrueEffects:
@@ -232,7 +262,7 @@ def _metadata(simulation: Simulation, plan: Plan, rng: np.random.Generator) -> d
 
 def _component_table(plan: Plan) -> pd.DataFrame:
     rows = [
-        (key, part.name, np.nan, part.unit, np.nan)
+        (key, part.name, np.nan if part.dose is None else part.dose, part.unit, np.nan)
         for key, parts in plan.perturbations.items()
         for part in parts
     ]

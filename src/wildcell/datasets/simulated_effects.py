@@ -28,6 +28,8 @@ STREAMS = [
 ]
 """What has a random stream of its own, so that changing one thing leaves the others as they are."""
 
+DOSE_UNIT = "uM"
+
 Streams = Mapping[str, np.random.Generator]
 
 
@@ -46,6 +48,8 @@ class Plan(NamedTuple):
         Shape (n_perturbations, n_features).
     pairs
         The two single perturbations of each combination, shape (n_combinations, 2).
+    doses
+        The doses of each single perturbation, ascending; None alone where there are none.
     """
 
     genes: list[str]
@@ -54,6 +58,7 @@ class Plan(NamedTuple):
     is_null: Booleans
     features: Floats
     pairs: Codes
+    doses: tuple[float | None, ...]
 
     @property
     def names(self) -> list[str]:
@@ -62,10 +67,15 @@ class Plan(NamedTuple):
 
     @property
     def perturbations(self) -> dict[str, list[Component]]:
-        """The components of each perturbation by its key, singles first."""
-        singles = [[Component(name)] for name in self.names]
-        both = [singles[first] + singles[second] for first, second in self.pairs]
+        """The components of each perturbation by its key, singles first, dose by dose."""
+        singles = [[_component(name, dose)] for name in self.names for dose in self.doses]
+        strongest = [_component(name, self.doses[-1]) for name in self.names]
+        both = [[strongest[first], strongest[second]] for first, second in self.pairs]
         return {perturbation_key(components): components for components in singles + both}
+
+
+def _component(name: str, dose: float | None) -> Component:
+    return Component(name) if dose is None else Component(name, dose, DOSE_UNIT)
 
 
 def make_streams(seed: int) -> Streams:
@@ -87,6 +97,7 @@ def make_plan(simulation: Simulation, streams: Streams) -> Plan:
         is_null=is_null,
         features=streams["features"].normal(size=(n, simulation.n_features)),
         pairs=np.column_stack(np.triu_indices(n, 1))[pairs],
+        doses=tuple(10.0**power for power in range(simulation.n_doses)) or (None,),
     )
 
 
@@ -110,6 +121,14 @@ def single_effects(simulation: Simulation, plan: Plan, streams: Streams) -> Floa
     effects[:, np.arange(n), plan.targets] += _direction(simulation) * simulation.target_strength
     effects[:, plan.is_null] = 0
     return effects
+
+
+def shares_of_effect(simulation: Simulation) -> Floats:
+    """Return the share of its full effect that a perturbation has at each dose, (n_doses,)."""
+    if not simulation.n_doses:
+        return np.ones(1)
+    powers = np.arange(simulation.n_doses) - (simulation.n_doses - 1) / 2
+    return 1 / (1 + 10.0 ** (-simulation.dose_slope * powers))
 
 
 def extra_effects(simulation: Simulation, rng: np.random.Generator) -> Floats:

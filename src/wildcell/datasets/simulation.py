@@ -31,7 +31,12 @@ class Simulation:
     n_genes, n_cells, n_controls
         Genes, cells a condition, and control cells a context.
     modality
-        crispri, crisprko or crispra; the last raises the targeted gene, the others lower it.
+        crispri, crisprko or crispra; the last raises the targeted gene, the others lower it. With
+        doses it may be drug, which lowers it, too.
+    n_doses, dose_slope
+        Doses of each single perturbation, tenfold apart from 1 uM on, or none; combinations are of
+        the highest. A dose has a share d^slope / (d^slope + m^slope) of the effect, m being the
+        dose in the middle.
     baseline_spread, context_spread
         Spread of the genes' expression in controls, and of each context's own deviation from it.
     n_context_clusters, cluster_spread, cluster_interaction_strength
@@ -80,6 +85,8 @@ class Simulation:
     n_cells: int = _bounded(60, at_least=1)
     n_controls: int = _bounded(150, at_least=1)
     modality: str = Modality.CRISPRI
+    n_doses: int = _bounded(0, at_most=12)
+    dose_slope: float = _bounded(0.5, at_most=10)
     baseline_spread: float = _bounded(1.2, at_most=5)
     context_spread: float = _bounded(0.3, at_most=5)
     n_context_clusters: int = _bounded(1, at_least=1)
@@ -152,10 +159,11 @@ def _check_number(parameter: "Field[Any]", value: Any) -> None:
 
 
 def _check_together(simulation: Simulation) -> None:
-    genetic = [modality.value for modality in Modality if modality.is_genetic]
-    if simulation.modality not in genetic:
+    known = [modality.value for modality in Modality if modality.is_genetic]
+    known += [Modality.DRUG.value] if simulation.n_doses else []
+    if simulation.modality not in known:
         raise OptionError(
-            f"modality must be one of {', '.join(genetic)}, not {simulation.modality!r}."
+            f"modality must be one of {', '.join(known)}, not {simulation.modality!r}."
         )
     if simulation.n_perturbations > simulation.n_genes:
         raise OptionError(

@@ -1,99 +1,13 @@
 """The rules by which conditions, or cells, are held out."""
 
-from collections.abc import Iterable, Sequence
-
 import numpy as np
 import pandas as pd
 
-from wildcell.errors import OptionError, SplitError
+from wildcell.errors import SplitError
 from wildcell.names import CONDITION, Role
+from wildcell.scenarios.folds import CHOOSE_FOLDS, check_share, held_out_folds, n_of
+from wildcell.scenarios.roles import blank_roles, has_part, hold_out_components, set_role
 from wildcell.scenarios.split import splitter
-
-LEAVE_ONE_OUT = -1
-CHOOSE_FOLDS = 0
-
-
-def blank_roles(table: pd.DataFrame, category: str) -> pd.DataFrame:
-    """Return a table of roles in which everything is for training."""
-    return pd.DataFrame(
-        {"role": str(Role.TRAIN), "reason": "", "category": category}, index=table.index
-    )
-
-
-def _check_share(name: str, share: float) -> None:
-    if not isinstance(share, int | float) or not 0 <= share < 1:
-        raise OptionError(f"{name} must be at least 0 and below 1; got {share!r}.")
-
-
-def _n_of(share: float, n: int) -> int:
-    """Return how many of n names a share is: one at least, and not all of them."""
-    return min(max(1, round(share * n)), n - 1)
-
-
-def deal(names: Sequence[str], n_folds: int, rng: np.random.Generator) -> list[list[str]]:
-    """Deal names into folds that differ in size by at most one, each fold not empty."""
-    shuffled = list(rng.permutation(np.array(sorted(names), dtype=object)))
-    return [shuffled[fold::n_folds] for fold in range(n_folds)]
-
-
-def choose_n_folds(n_folds: int, n: int) -> int:
-    """Return how many folds `n` things are dealt into; 1 stands for a single split.
-
-    Parameters
-    ----------
-    n_folds
-        A number of at least 2, 1 for a single split, -1 for leave-one-out, or 0 to choose:
-        leave-one-out below 10 things, 5 folds below 100, else a single split.
-    n
-        How many things there are.
-    """
-    if not isinstance(n_folds, int):
-        raise OptionError(f"n_folds must be a whole number; got {n_folds!r}.")
-    if n_folds == CHOOSE_FOLDS:
-        n_folds = LEAVE_ONE_OUT if n < 10 else 5 if n < 100 else 1
-    if n_folds == LEAVE_ONE_OUT:
-        return n
-    if n_folds < 1:
-        raise OptionError(f"n_folds must be at least 1, 0 to choose or -1; got {n_folds}.")
-    return min(n_folds, n)
-
-
-def held_out_folds(
-    names: Iterable[str],
-    rng: np.random.Generator,
-    *,
-    n_folds: int,
-    test_share: float,
-    val_share: float,
-) -> list[tuple[set[str], set[str]]]:
-    """Return the names for test and for validation of each fold.
-
-    At least one name always stays for training; with fewer than three left beside the test,
-    validation gets none.
-    """
-    _check_share("test_share", test_share)
-    _check_share("val_share", val_share)
-    names = sorted(set(names))
-    n_folds = choose_n_folds(n_folds, len(names))
-    if n_folds > 1:
-        tests = deal(names, n_folds, rng)
-    else:
-        tests = [list(rng.permutation(names)[: _n_of(test_share, len(names))])]
-    return [(set(test), _pick_val(names, test, val_share, rng)) for test in tests]
-
-
-def _pick_val(
-    names: Sequence[str], test: Iterable[str], share: float, rng: np.random.Generator
-) -> set[str]:
-    rest = sorted(set(names) - set(test))
-    if share == 0 or len(rest) < 3:
-        return set()
-    return set(rng.permutation(rest)[: _n_of(share, len(rest))])
-
-
-def _set_role(roles: pd.DataFrame, rows: pd.Series, role: Role, reason: str = "") -> None:
-    roles.loc[rows, "role"] = str(role)
-    roles.loc[rows, "reason"] = reason
 
 
 @splitter("iid", level="cell")
@@ -106,8 +20,8 @@ def iid(
     val_share: float = 0.1,
 ) -> list[pd.DataFrame]:
     """Hold out random cells of every condition: the same conditions, other cells."""
-    _check_share("test_share", test_share)
-    _check_share("val_share", val_share)
+    check_share("test_share", test_share)
+    check_share("val_share", val_share)
     order = rng.permutation(len(cells))
     rank = cells.iloc[order].groupby(CONDITION).cumcount().reindex(cells.index)
     size = cells.groupby(CONDITION)["context"].transform("size")
@@ -115,8 +29,8 @@ def iid(
     n_test = np.minimum(np.maximum(np.round(test_share * size), 1), size - 1)
     n_val = np.where(size - n_test >= 3, np.round(val_share * size), 0)
     n_val = np.minimum(n_val, size - n_test - 1)
-    _set_role(roles, rank < n_test + n_val, Role.VAL)
-    _set_role(roles, rank < n_test, Role.TEST)
+    set_role(roles, rank < n_test + n_val, Role.VAL)
+    set_role(roles, rank < n_test, Role.TEST)
     return [roles]
 
 
@@ -145,26 +59,7 @@ def unseen_perturbation(
     folds = held_out_folds(
         part[is_single], rng, n_folds=n_folds, test_share=test_share, val_share=val_share
     )
-    return [_hold_out_components(conditions, components, test, val) for test, val in folds]
-
-
-def _hold_out_components(
-    conditions: pd.DataFrame, components: pd.DataFrame, test: set[str], val: set[str]
-) -> pd.DataFrame:
-    is_single = conditions["n_components"] == 1
-    roles = blank_roles(conditions, "single")
-    roles.loc[~is_single, "category"] = "combination"
-    has_val, has_test = (_has_part(conditions, components, names) for names in (val, test))
-    _set_role(roles, has_val & is_single, Role.VAL)
-    _set_role(roles, has_test & is_single, Role.TEST)
-    reason = "combination with a held-out component"
-    _set_role(roles, (has_val | has_test) & ~is_single, Role.UNUSED, reason)
-    return roles
-
-
-def _has_part(conditions: pd.DataFrame, components: pd.DataFrame, names: set[str]) -> pd.Series:
-    keys = components.loc[components["component"].isin(names), "perturbation"]
-    return conditions["perturbation"].isin(keys)
+    return [hold_out_components(conditions, components, test, val) for test, val in folds]
 
 
 @splitter("unseen-combination")
@@ -183,7 +78,7 @@ def unseen_combination(
     A combination of held-out components is always tested. The category says how many of a
     combination's components were not seen singly in training: combo-0, combo-1, combo-2.
     """
-    _check_share("unseen_component_share", unseen_component_share)
+    check_share("unseen_component_share", unseen_component_share)
     is_combination = conditions["n_components"] > 1
     if conditions.loc[is_combination, "perturbation"].nunique() < 2:
         raise SplitError(
@@ -194,7 +89,7 @@ def unseen_combination(
     folds = []
     unseen = _unseen_components(conditions, components, unseen_component_share, rng)
     open_combinations = conditions.loc[
-        is_combination & ~_has_part(conditions, components, unseen), "perturbation"
+        is_combination & ~has_part(conditions, components, unseen), "perturbation"
     ]
     if open_combinations.nunique() < 2:
         raise SplitError(
@@ -205,9 +100,9 @@ def unseen_combination(
         open_combinations, rng, n_folds=n_folds, test_share=test_share, val_share=val_share
     ):
         roles = blank_roles(conditions, "single")
-        _set_role(roles, conditions["perturbation"].isin(val), Role.VAL)
-        is_test = conditions["perturbation"].isin(test) | _has_part(conditions, components, unseen)
-        _set_role(roles, is_test, Role.TEST)
+        set_role(roles, conditions["perturbation"].isin(val), Role.VAL)
+        is_test = conditions["perturbation"].isin(test) | has_part(conditions, components, unseen)
+        set_role(roles, is_test, Role.TEST)
         roles["category"] = combination_categories(conditions, components, roles["role"])
         folds.append(roles)
     return folds
@@ -221,7 +116,7 @@ def _unseen_components(
     sizes = conditions.drop_duplicates("perturbation").set_index("perturbation")["n_components"]
     is_single = components["perturbation"].map(sizes) == 1
     names = sorted(set(components.loc[is_single, "component"]))
-    return set(rng.permutation(names)[: _n_of(share, len(names))]) if names else set()
+    return set(rng.permutation(names)[: n_of(share, len(names))]) if names else set()
 
 
 def combination_categories(
@@ -267,9 +162,9 @@ def unseen_context(
 
 def _hold_out_contexts(conditions: pd.DataFrame, test: set[str], val: set[str]) -> pd.DataFrame:
     roles = blank_roles(conditions, "unseen context")
-    _set_role(roles, conditions["context"].isin(val), Role.VAL)
-    _set_role(roles, conditions["context"].isin(test), Role.TEST)
+    set_role(roles, conditions["context"].isin(val), Role.VAL)
+    set_role(roles, conditions["context"].isin(test), Role.TEST)
     trained = conditions.loc[roles["role"] == Role.TRAIN, "perturbation"]
     is_untrained = ~conditions["perturbation"].isin(trained) & (roles["role"] != Role.TRAIN)
-    _set_role(roles, is_untrained, Role.UNUSED, "perturbation never trained on")
+    set_role(roles, is_untrained, Role.UNUSED, "perturbation never trained on")
     return roles
