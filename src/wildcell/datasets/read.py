@@ -44,10 +44,10 @@ def read_cells(path: Path) -> ad.AnnData:
     DataError
         The file is absent, empty, truncated, or not what its suffix says.
     """
-    _check_exists(path)
+    check_exists(path)
     if path.suffix not in CELLS_SUFFIXES:
         raise DataError(f"{path} is neither .h5ad nor .zarr; convert it with: wildcell curate")
-    with _explaining(path, path.suffix[1:]):
+    with explaining(path, path.suffix[1:]):
         return ad.read_zarr(path) if path.suffix == ".zarr" else ad.read_h5ad(path)
 
 
@@ -64,13 +64,13 @@ def read_source(path: Path) -> ad.AnnData:
     DataError
         The file is absent, empty, truncated, of no known format, or its parts do not fit.
     """
-    _check_exists(path)
+    check_exists(path)
     if path.suffix in CELLS_SUFFIXES:
         return read_cells(path)
     if path.is_dir():
         return _read_10x_folder(path)
     if path.suffix == ".h5":
-        with _explaining(path, "a Cell Ranger .h5"), h5py.File(path) as file:
+        with explaining(path, "a Cell Ranger .h5"), h5py.File(path) as file:
             return _read_10x_h5(path, file)
     raise DataError(
         f"{path} is of no known format; these can be read: .h5ad, .zarr, Cell Ranger's .h5, and "
@@ -101,8 +101,8 @@ def read_labels(path: Path) -> pd.DataFrame:
     DataError
         The file is absent, empty, unreadable, or names a barcode twice.
     """
-    _check_exists(path)
-    with _explaining(path, "a table of labels (csv, tsv or parquet)"):
+    check_exists(path)
+    with explaining(path, "a table of labels (csv, tsv or parquet)"):
         table = _read_table(path)
         table = table.set_index(table.columns[0])
     table.index = table.index.astype(str)
@@ -123,7 +123,8 @@ def _read_table(path: Path) -> pd.DataFrame:
     return pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, na_values=["", "NA"])
 
 
-def _check_exists(path: Path) -> None:
+def check_exists(path: Path) -> None:
+    """Raise `DataError` for a path with nothing there, or an empty file."""
     if not path.exists():
         raise DataError(f"There is no file {path}.")
     if path.is_file() and path.stat().st_size == 0:
@@ -131,7 +132,8 @@ def _check_exists(path: Path) -> None:
 
 
 @contextmanager
-def _explaining(path: Path, kind: str) -> Iterator[None]:
+def explaining(path: Path, kind: str) -> Iterator[None]:
+    """Turn what readers raise on a damaged file into a `DataError` that says so."""
     try:
         yield
     except UNREADABLE as error:
@@ -165,7 +167,7 @@ def _read_10x_h5(path: Path, file: Group) -> ad.AnnData:
 
 
 def _read_10x_folder(folder: Path) -> ad.AnnData:
-    with _explaining(folder, "a folder of Cell Ranger"):
+    with explaining(folder, "a folder of Cell Ranger"):
         matrix = mmread(_part(folder, "matrix.mtx"))
         barcodes = _read_columns(_part(folder, "barcodes.tsv"))[0]
         table = _read_columns(_part(folder, "features.tsv", "genes.tsv"))

@@ -1,13 +1,15 @@
 """One streamed look at the numbers of a matrix, and what they can be by the look of them."""
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
-from wildcell.arrays import CHUNK_ROWS, Floats
+from wildcell.arrays import CHUNK_ROWS, Booleans, Floats
 from wildcell.names import Expression
 
 LARGEST_LOG = {Expression.LOGNORM: 20.0, Expression.LOG2: 40.0}
@@ -28,9 +30,13 @@ class ValueSummary:
         Over the finite values, implicit zeros included.
     row_sums
         Shape (n_cells,).
+    linear_row_sums
+        Sums of what the values are the log1p of, shape (n_cells,); NaN where values are too high
+        to be logarithms.
     """
 
     row_sums: Floats
+    linear_row_sums: Floats
     kinds: Counter[str] = field(default_factory=Counter)
     first: dict[str, tuple[int, int, float]] = field(default_factory=dict)
     smallest: float = 0.0
@@ -43,7 +49,7 @@ def summarise_values(matrix: Any) -> ValueSummary:
     Parameters
     ----------
     matrix
-        Shape (n_cells, n_genes); dense, sparse, or backed by a file.
+        Shape (n_cells, n_genes): a stream; or dense, sparse, or backed by a file.
 
     Examples
     --------
@@ -51,11 +57,19 @@ def summarise_values(matrix: Any) -> ValueSummary:
     >>> summarise_values(np.array([[0.0, 1.5], [2.0, np.nan]])).kinds["fractional"]
     1
     """
-    summary = ValueSummary(np.zeros(matrix.shape[0]))
-    for start in range(0, matrix.shape[0], CHUNK_ROWS):
-        chunk = as_doubles(matrix[start : start + CHUNK_ROWS])
-        _look_at(chunk, start, summary)
+    n_cells = matrix.shape[0]
+    summary = ValueSummary(np.zeros(n_cells), np.full(n_cells, np.nan))
+    for start, rows in _chunks(matrix):
+        _look_at(rows, start, summary)
     return summary
+
+
+def _chunks(matrix: Any) -> Iterator[tuple[int, sparse.csr_matrix]]:
+    if hasattr(matrix, "chunks") and callable(matrix.chunks):
+        yield from matrix.chunks()
+        return
+    for start in range(0, matrix.shape[0], CHUNK_ROWS):
+        yield start, as_doubles(matrix[start : start + CHUNK_ROWS])
 
 
 def as_doubles(matrix: Any) -> sparse.csr_matrix:
@@ -105,18 +119,32 @@ def _look_at(chunk: sparse.csr_matrix, start: int, summary: ValueSummary) -> Non
         "nonzero": values != 0,
     }
     for kind, is_kind in kinds.items():
-        _count(kind, np.flatnonzero(is_kind), chunk, start, summary)
-    finite = values[is_finite]
-    summary.smallest = min(summary.smallest, finite.min(initial=0.0))
-    summary.largest = max(summary.largest, finite.max(initial=0.0))
-    summary.row_sums[start : start + chunk.shape[0]] = np.asarray(chunk.sum(axis=1)).ravel()
+        _count(kind, is_kind, chunk, start, summary)
+    finite = values if is_finite.all() else values[is_finite]
+    largest = float(finite.max(initial=0.0))
+    summary.smallest = min(summary.smallest, float(finite.min(initial=0.0)))
+    summary.largest = max(summary.largest, largest)
+    inside = slice(start, start + chunk.shape[0])
+    summary.row_sums[inside] = sum_by_row(values, chunk.indptr)
+    if largest <= LARGEST_LOG[Expression.LOGNORM]:
+        summary.linear_row_sums[inside] = sum_by_row(np.expm1(values), chunk.indptr)
+
+
+def sum_by_row(values: NDArray[Any], indptr: NDArray[Any]) -> Floats:
+    """Sum the stored values of each row of a CSR matrix, in double precision, shape (n_rows,)."""
+    sums = np.zeros(len(indptr) - 1)
+    is_filled = np.diff(indptr) > 0
+    if is_filled.any():
+        sums[is_filled] = np.add.reduceat(values, indptr[:-1][is_filled], dtype=np.float64)
+    return sums
 
 
 def _count(
-    kind: str, where: np.ndarray[Any, Any], chunk: sparse.csr_matrix, start: int, into: ValueSummary
+    kind: str, is_kind: Booleans, chunk: sparse.csr_matrix, start: int, into: ValueSummary
 ) -> None:
-    into.kinds[kind] += len(where)
-    if len(where) and kind not in into.first:
-        row = int(np.searchsorted(chunk.indptr, where[0], side="right")) - 1
-        column, value = chunk.indices[where[0]], chunk.data[where[0]]
-        into.first[kind] = (start + row, int(column), float(value))
+    n = int(np.count_nonzero(is_kind))
+    into.kinds[kind] += n
+    if n and kind not in into.first:
+        where = int(np.argmax(is_kind))
+        row = int(np.searchsorted(chunk.indptr, where, side="right")) - 1
+        into.first[kind] = (start + row, int(chunk.indices[where]), float(chunk.data[where]))

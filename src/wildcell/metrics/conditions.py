@@ -1,11 +1,12 @@
 """Work on many conditions side by side."""
 
-import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from wildcell.parallel import cores
 
 Result = TypeVar("Result")
 
@@ -32,12 +33,5 @@ def over_conditions(
     >>> over_conditions(pow, [2, 3], [3, 2])
     [8, 9]
     """
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(n_threads or _cores()) as pool:
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(n_threads or cores()) as pool:
         return list(pool.map(function, *columns))
-
-
-def _cores() -> int:
-    """Return how many cores this process may use, which a scheduler can make fewer than all."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -4,7 +4,7 @@ A gene's values are sorted once, controls and all groups together, and one walk 
 values counts for every group: the work grows with the nonzeros, not with the number of tests.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
@@ -17,7 +17,7 @@ from scipy import sparse, special
 
 from wildcell.arrays import Codes, Floats
 from wildcell.errors import DataError, OptionError
-from wildcell.metrics.ranks import CONTROL, count_by_gene, gather, rank_genes
+from wildcell.metrics.ranks import NONE, Plan, count_by_gene, gather, rank_genes
 
 MAX_CELLS = 2_000_000  # their cube is the largest that a 64-bit integer holds
 MAX_BYTES = 2**28
@@ -101,19 +101,69 @@ def mann_whitney(
         raise DataError(f"{values.shape[0]} cells have {len(codes)} group codes; give one a cell")
     if len(codes) and codes.max() >= n_groups:
         raise DataError(f"found group code {codes.max()}; codes must be below {n_groups}")
-    rows = np.argsort(codes, kind="stable")[np.count_nonzero(codes < 0) :]
+    rows = np.flatnonzero(codes >= 0)
     sizes = np.bincount(codes[rows], minlength=n_groups).astype(np.int64)
-    cells = _Cells.of(values, rows, codes[rows])
-    n_controls = 0 if reference is None else reference.shape[0]
-    controls = None
+    gathered = [_Cells.of(values, rows, codes[rows])]
     if reference is not None:
-        controls = _Cells.of(reference, np.arange(n_controls), np.full(n_controls, CONTROL))
-    n_reference = len(rows) if reference is None else n_controls
-    ranking = _Ranking(values.shape[1], cells, controls, sizes, n_reference)
-    _refuse_too_many(ranking)
-    return _test(
-        ranking, continuity, n_threads or vars(numba.config)["NUMBA_NUM_THREADS"], max_bytes
+        every = np.arange(reference.shape[0])
+        gathered.append(_Cells.of(reference, every, np.full(len(every), n_groups)))
+    plan = against_all(sizes) if reference is None else against_controls(sizes, reference.shape[0])
+    refuse_too_many(plan)
+    threads = n_threads or vars(numba.config)["NUMBA_NUM_THREADS"]
+    counts = np.zeros(values.shape[1], np.int64)
+    for cells in gathered:
+        cells.count_into(counts)
+
+    def read(genes: slice) -> SortableGenes:
+        return _gathered(gathered, genes, counts[genes])
+
+    return rank_test(
+        read, counts, plan, continuity=continuity, n_threads=threads, max_bytes=max_bytes
     )
+
+
+def against_controls(sizes: NDArray[np.int64], n_controls: int) -> Plan:
+    """Compare groups labelled 0 to n - 1 with the cells labelled n."""
+    n = len(sizes)
+    return Plan(
+        groups=np.append(np.arange(n), NONE)[:, None],
+        reference=np.append(np.full(n, NONE), 0),
+        compared_with=np.zeros(n, np.intp),
+        sizes=sizes,
+        reference_sizes=np.array([n_controls]),
+        is_own=False,
+    )
+
+
+def against_all(sizes: NDArray[np.int64]) -> Plan:
+    """Compare groups labelled 0 to n - 1 with the cells of all of them."""
+    n = len(sizes)
+    return Plan(
+        groups=np.arange(n)[:, None],
+        reference=np.zeros(n, np.intp),
+        compared_with=np.zeros(n, np.intp),
+        sizes=sizes,
+        reference_sizes=np.array([sizes.sum()]),
+        is_own=True,
+    )
+
+
+class SortableGenes(NamedTuple):
+    """Nonzeros of some genes, one gene after another.
+
+    Attributes
+    ----------
+    bounds
+        Where each gene begins, shape (n_genes + 1,).
+    labels
+        Label of each value's cell.
+    keys
+        Unsigned integers in the order of the values.
+    """
+
+    bounds: NDArray[np.int64]
+    labels: NDArray[Any]
+    keys: NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -137,7 +187,8 @@ class _Cells:
         )
 
     def count_into(self, counts: NDArray[np.int64]) -> None:
-        count_by_gene(self.indptr, self.indices, self.rows, counts)
+        sign = sign_of(self.bits.dtype)
+        count_by_gene(self.indptr, self.indices, self.bits, self.rows, sign, counts)
 
     def gather(
         self, genes: slice, ends: NDArray[np.int64], keys: NDArray[Any], labels: NDArray[np.int32]
@@ -150,91 +201,76 @@ class _Cells:
             self.labels,
             genes.start,
             genes.stop,
-            _sign(self.bits.dtype),
+            sign_of(self.bits.dtype),
             ends,
             keys,
             labels,
         )
 
 
-@dataclass(frozen=True)
-class _Ranking:
-    """Groups of cells and what they are ranked among."""
-
-    n_genes: int
-    cells: _Cells
-    controls: _Cells | None
-    sizes: NDArray[np.int64]
-    n_reference: int
-
-    @property
-    def n_others(self) -> NDArray[np.int64]:
-        """Cells that each group is compared with, shape (n_groups,)."""
-        own = self.sizes if self.controls is None else np.zeros_like(self.sizes)
-        return np.asarray(self.n_reference - own)
-
-    def count(self) -> NDArray[np.int64]:
-        """Stored values of each gene."""
-        counts = np.zeros(self.n_genes, np.int64)
-        self.cells.count_into(counts)
-        if self.controls is not None:
-            self.controls.count_into(counts)
-        return counts
-
-    def rank(
-        self, genes: slice, n_values: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Twice U and the tie terms of some genes, each of shape (n_genes, n_groups)."""
-        bounds = np.concatenate([[0], np.cumsum(n_values[genes])])
-        keys = np.empty(bounds[-1], self.cells.bits.dtype)
-        labels = np.empty(bounds[-1], np.int32)
-        starts, ends = bounds[:-1], bounds[:-1].copy()
-        if self.controls is not None:
-            self.controls.gather(genes, ends, keys, labels)
-        control_ends = ends.copy()
-        self.cells.gather(genes, ends, keys, labels)
-        twice_u = np.zeros((len(starts), len(self.sizes)), np.int64)
-        ties = np.zeros_like(twice_u)
-        rank_genes(
-            keys,
-            labels,
-            _sign(keys.dtype),
-            starts,
-            control_ends,
-            ends,
-            self.sizes,
-            self.n_reference,
-            self.controls is None,
-            twice_u,
-            ties,
-        )
-        if self.controls is None:
-            twice_u -= self.sizes**2  # half of the pairs within a group, twice
-        return twice_u, ties
+def _gathered(gathered: Sequence[_Cells], genes: slice, counts: NDArray[np.int64]) -> SortableGenes:
+    bounds = np.concatenate([[0], np.cumsum(counts)])
+    keys = np.empty(bounds[-1], gathered[0].bits.dtype)
+    labels = np.empty(bounds[-1], np.int32)
+    ends = bounds[:-1].copy()
+    for cells in gathered:
+        cells.gather(genes, ends, keys, labels)
+    return SortableGenes(bounds, labels, keys)
 
 
-def _test(ranking: _Ranking, continuity: bool, n_threads: int, max_bytes: int) -> RankTest:  # noqa: FBT001
-    shape = (len(ranking.sizes), ranking.n_genes)
+def rank_test(
+    read: Callable[[slice], SortableGenes],
+    counts: NDArray[np.int64],
+    plan: Plan,
+    *,
+    continuity: bool,
+    n_threads: int,
+    max_bytes: int = MAX_BYTES,
+) -> RankTest:
+    """Test every gene of every group, some neighbouring genes at a time.
+
+    Parameters
+    ----------
+    read
+        Returns the nonzeros of some genes; called by several threads at once.
+    counts
+        Stored values of each gene, shape (n_genes,).
+    plan
+        Who is compared with whom.
+    continuity, n_threads, max_bytes
+        As in `mann_whitney`.
+    """
+    shape = (len(plan.sizes), len(counts))
     result = RankTest(np.full(shape, np.nan), np.full(shape, np.nan))
-    n_values = ranking.count()
 
     def test(genes: slice) -> None:
-        twice_u, ties = ranking.rank(genes, n_values)
+        bounds, labels, keys = read(genes)
+        twice_u = np.zeros((genes.stop - genes.start, shape[0]), np.int64)
+        ties = np.zeros_like(twice_u)
+        rank_genes(keys, labels, sign_of(keys.dtype), bounds, plan, twice_u, ties)
+        if plan.is_own:
+            twice_u -= plan.sizes**2  # half of the pairs within a group, twice
         result.statistic[:, genes] = (twice_u / 2).T
-        result.p_value[:, genes] = _p_value(twice_u, ties, ranking, continuity=continuity).T
+        result.p_value[:, genes] = _p_value(twice_u, ties, plan, continuity=continuity).T
 
     with ThreadPoolExecutor(n_threads) as pool:
-        for _ in pool.map(test, _slices(n_values, n_threads=n_threads, max_bytes=max_bytes)):
+        for _ in pool.map(test, _slices(counts, n_threads=n_threads, max_bytes=max_bytes)):
             pass
-    empty = (ranking.sizes == 0) | (ranking.n_others == 0)
+    empty = (plan.sizes == 0) | (_n_others(plan) == 0)
     result.statistic[empty] = result.p_value[empty] = np.nan
     return result
 
 
+def _n_others(plan: Plan) -> NDArray[np.int64]:
+    """Cells that each group is compared with, shape (n_groups,)."""
+    own = plan.sizes if plan.is_own else np.zeros_like(plan.sizes)
+    return np.asarray(plan.reference_sizes[plan.compared_with] - own)
+
+
 def _p_value(
-    twice_u: NDArray[np.int64], ties: NDArray[np.int64], ranking: _Ranking, *, continuity: bool
+    twice_u: NDArray[np.int64], ties: NDArray[np.int64], plan: Plan, *, continuity: bool
 ) -> Floats:
-    n, others = ranking.sizes, ranking.n_others
+    n, others = plan.sizes, _n_others(plan)
     total = n + others
     untied = (total**3 - total) - ties  # exact, and zero where all values are one
     distance = np.abs(twice_u - n * others) / 2 - (0.5 if continuity else 0.0)
@@ -259,7 +295,8 @@ def _slices(n_values: NDArray[np.int64], *, n_threads: int, max_bytes: int) -> I
         yield slice(low, high)
 
 
-def _sign(dtype: np.dtype[Any]) -> Any:
+def sign_of(dtype: np.dtype[Any]) -> Any:
+    """Return the bit that is set in negative numbers: the key of zero."""
     return dtype.type(1 << (8 * dtype.itemsize - 1))
 
 
@@ -310,8 +347,9 @@ def _exact_type(values: NDArray[Any]) -> Any:
     return np.float32 if size <= 2 else np.float64
 
 
-def _refuse_too_many(ranking: _Ranking) -> None:
-    largest = int((ranking.sizes + ranking.n_others).max(initial=0))
+def refuse_too_many(plan: Plan) -> None:
+    """Raise `OptionError` if a group and its reference are more cells than can be ranked."""
+    largest = int((plan.sizes + _n_others(plan)).max(initial=0))
     if largest > MAX_CELLS:
         raise OptionError(
             f"a group and its reference have {largest} cells; "

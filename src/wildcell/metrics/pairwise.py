@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wildcell.arrays import Floats, Matrix
-from wildcell.metrics.ranks import compiled
+from wildcell.parallel import compiled
 
 Cells: TypeAlias = NDArray[np.floating[Any]] | Matrix
 

@@ -4,34 +4,62 @@ Values become unsigned integers whose order is that of the values ("keys"), so t
 serves every width. Zeros are never stored: a gene's zeros are one block of ties.
 """
 
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-Kernel = TypeVar("Kernel", bound=Callable[..., Any])
+from wildcell.arrays import Codes
+from wildcell.parallel import compiled
 
-CONTROL = -1  # label of the cells that all groups are compared with
+NONE = -1  # of a label that stands for no group, or for no reference
 FEW = (
     2000  # values of one gene; fewer are sorted by smaller digits, whose tables are sooner cleared
 )
 
 
-def compiled(function: Kernel) -> Kernel:
-    """Return `function` compiled at its first call, kept on disk, running beside other threads."""
-    return cast("Kernel", numba.njit(cache=True, nogil=True)(function))
+class Plan(NamedTuple):
+    """Which groups of cells are compared with which reference.
+
+    Cells have labels. A label may belong to several groups, such as a condition and a half of it,
+    and to one reference.
+
+    Attributes
+    ----------
+    groups
+        Groups of each label, shape (n_labels, n_tiers); `NONE` where there is none.
+    reference
+        Reference to which each label's cells belong, shape (n_labels,); or `NONE`.
+    compared_with
+        Reference of each group, shape (n_groups,).
+    sizes, reference_sizes
+        Cells of each group and of each reference.
+    is_own
+        Whether the groups' cells are among those of their references.
+    """
+
+    groups: Codes
+    reference: Codes
+    compared_with: Codes
+    sizes: NDArray[np.int64]
+    reference_sizes: NDArray[np.int64]
+    is_own: bool
 
 
 @compiled
-def count_by_gene(
-    indptr: NDArray[np.int64], indices: NDArray[Any], rows: NDArray[np.int64], counts: NDArray[Any]
+def count_by_gene(  # noqa: PLR0917 - compiled functions are called by position
+    indptr: NDArray[np.int64],
+    indices: NDArray[Any],
+    bits: NDArray[Any],
+    rows: NDArray[np.int64],
+    sign: Any,
+    counts: NDArray[Any],
 ) -> None:
-    """Add the stored values of some rows of a CSR matrix to `counts`, shape (n_genes,)."""
+    """Add the nonzeros of some rows of a CSR matrix to `counts`, shape (n_genes,)."""
     for row in rows:
         for i in range(indptr[row], indptr[row + 1]):
-            counts[indices[i]] += 1
+            if bits[i] != 0 and bits[i] != sign:
+                counts[indices[i]] += 1
 
 
 @compiled
@@ -136,68 +164,125 @@ def _tie_term(count: int) -> int:
     return count * count * count - count
 
 
+class Tally(NamedTuple):
+    """What is counted of one gene while its values are walked up.
+
+    Attributes
+    ----------
+    below
+        Cells of each reference below the block of ties.
+    n_equal
+        Cells of each reference in the block.
+    shared_ties
+        Tie terms of each reference alone.
+    n_own
+        Cells of each group in the block.
+    n_nonzeros
+        Cells of each group that were met.
+    """
+
+    below: NDArray[np.int64]
+    n_equal: NDArray[np.int64]
+    shared_ties: NDArray[np.int64]
+    n_own: NDArray[np.int64]
+    n_nonzeros: NDArray[np.int64]
+
+
+@compiled
+def _count_block(labels: NDArray[Any], plan: Plan, tally: Tally) -> None:
+    """Count the cells of a block of ties by group and by reference."""
+    for label in labels:
+        reference = plan.reference[label]
+        if reference >= 0:
+            tally.n_equal[reference] += 1
+        for tier in range(plan.groups.shape[1]):
+            group = plan.groups[label, tier]
+            if group >= 0:
+                tally.n_own[group] += 1
+
+
+@compiled
+def _compare_block(
+    labels: NDArray[Any],
+    plan: Plan,
+    tally: Tally,
+    twice_u: NDArray[np.int64],
+    ties: NDArray[np.int64],
+) -> None:
+    """Compare the groups of a block with their references, and forget its cells."""
+    for label in labels:
+        for tier in range(plan.groups.shape[1]):
+            group = plan.groups[label, tier]
+            if group < 0 or tally.n_own[group] == 0:
+                continue
+            own, reference = tally.n_own[group], plan.compared_with[group]
+            equal = tally.n_equal[reference]
+            twice_u[group] += own * (2 * tally.below[reference] + equal)
+            if not plan.is_own:
+                ties[group] += _tie_term(equal + own) - _tie_term(equal)
+            tally.n_nonzeros[group] += own
+            tally.n_own[group] = 0
+
+
+@compiled
+def _pass_block(labels: NDArray[Any], plan: Plan, tally: Tally) -> None:
+    """Count the references' cells of a block as lying below what comes."""
+    for label in labels:
+        reference = plan.reference[label]
+        if reference >= 0 and tally.n_equal[reference] > 0:
+            tally.shared_ties[reference] += _tie_term(tally.n_equal[reference])
+            tally.below[reference] += tally.n_equal[reference]
+            tally.n_equal[reference] = 0
+
+
 @compiled
 def _sweep(  # noqa: PLR0917 - compiled functions are called by position
     keys: NDArray[Any],
-    labels: NDArray[np.int32],
+    labels: NDArray[Any],
     sign: Any,
-    n_zeros: int,
-    sizes: NDArray[np.int64],
-    is_pooled: bool,  # noqa: FBT001 - as above
+    plan: Plan,
+    zeros: NDArray[np.int64],
     twice_u: NDArray[np.int64],
     ties: NDArray[np.int64],
-    n_nonzeros: NDArray[np.int64],
 ) -> None:
     """Walk up one gene's sorted values, block of ties by block, and count what lies below."""
-    n = len(keys)
-    below = 0  # reference cells below the block
-    below_zero = -1  # reference cells below zero, once passed
-    shared_ties = 0  # of the reference alone
-    start = 0
+    n, n_groups, n_references = len(keys), len(plan.sizes), len(plan.reference_sizes)
+    tally = Tally(
+        np.zeros(n_references, np.int64),
+        np.zeros(n_references, np.int64),
+        np.zeros(n_references, np.int64),
+        np.zeros(n_groups, np.int64),
+        np.zeros(n_groups, np.int64),
+    )
+    below_zero, is_above_zero, start = tally.below, False, 0
     while start < n:
         key = keys[start]
-        if below_zero < 0 and key > sign:
-            below_zero = below
-            below += n_zeros
+        if not is_above_zero and key > sign:
+            is_above_zero, below_zero = True, tally.below.copy()
+            tally.below[:] += zeros
         stop = start + 1
         while stop < n and keys[stop] == key:
             stop += 1
-        i = start
-        while i < stop and labels[i] == CONTROL:
-            i += 1
-        n_equal = stop - start if is_pooled else i - start
-        shared_ties += _tie_term(n_equal)
-        while i < stop:  # the sort is stable: each group's cells stand together
-            group = labels[i]
-            first = i
-            while i < stop and labels[i] == group:
-                i += 1
-            count = i - first
-            twice_u[group] += count * (2 * below + n_equal)
-            n_nonzeros[group] += count
-            if not is_pooled:
-                ties[group] += _tie_term(n_equal + count) - _tie_term(n_equal)
-        below += n_equal
+        block = labels[start:stop]
+        _count_block(block, plan, tally)
+        _compare_block(block, plan, tally, twice_u, ties)
+        _pass_block(block, plan, tally)
         start = stop
-    if below_zero < 0:
-        below_zero = below
-    for group in range(len(sizes)):
-        own_zeros = sizes[group] - n_nonzeros[group]
-        twice_u[group] += own_zeros * (2 * below_zero + n_zeros)
-        ties[group] += shared_ties + _tie_term(n_zeros if is_pooled else n_zeros + own_zeros)
+    for group in range(n_groups):
+        reference = plan.compared_with[group]
+        own_zeros = plan.sizes[group] - tally.n_nonzeros[group]
+        twice_u[group] += own_zeros * (2 * below_zero[reference] + zeros[reference])
+        n_tied = zeros[reference] + (0 if plan.is_own else own_zeros)
+        ties[group] += tally.shared_ties[reference] + _tie_term(n_tied)
 
 
 @compiled
 def rank_genes(  # noqa: PLR0917 - compiled functions are called by position
     keys: NDArray[Any],
-    labels: NDArray[np.int32],
+    labels: NDArray[Any],
     sign: Any,
-    starts: NDArray[np.int64],
-    control_ends: NDArray[np.int64],
-    ends: NDArray[np.int64],
-    sizes: NDArray[np.int64],
-    n_reference: int,
-    is_pooled: bool,  # noqa: FBT001 - as above
+    bounds: NDArray[np.int64],
+    plan: Plan,
     twice_u: NDArray[np.int64],
     ties: NDArray[np.int64],
 ) -> None:
@@ -206,17 +291,13 @@ def rank_genes(  # noqa: PLR0917 - compiled functions are called by position
     Parameters
     ----------
     keys, labels
-        Nonzeros of the genes one after another, controls before groups; are reordered.
+        Nonzeros of the genes one after another, in any order of cells; are reordered.
     sign
         The key of zero.
-    starts, control_ends, ends
-        Where each gene's nonzeros start, where its controls end and where all end.
-    sizes
-        Cells of each group, shape (n_groups,).
-    n_reference
-        Cells of the reference: controls, or all cells of all groups if `is_pooled`.
-    is_pooled
-        Whether the reference is the cells of all groups, the own among them.
+    bounds
+        Where each gene's nonzeros begin, shape (n_genes + 1,).
+    plan
+        Who is compared with whom.
     twice_u
         Receives reference cells below, twice, plus those equal: shape (n_genes, n_groups), zeros.
     ties
@@ -224,27 +305,20 @@ def rank_genes(  # noqa: PLR0917 - compiled functions are called by position
         together: the same shape, zeros.
     """
     longest = 1
-    for gene in range(len(starts)):
-        longest = max(longest, ends[gene] - starts[gene])
+    for gene in range(len(bounds) - 1):
+        longest = max(longest, bounds[gene + 1] - bounds[gene])
     spare_keys = np.empty(longest, keys.dtype)
     spare_labels = np.empty(longest, labels.dtype)
     tables = np.empty((keys.itemsize, 2048), np.int64)
-    for gene in range(len(starts)):
-        start, end = starts[gene], ends[gene]
+    for gene in range(len(bounds) - 1):
+        start, end = bounds[gene], bounds[gene + 1]
         n = end - start
-        n_zeros = n_reference - (n if is_pooled else control_ends[gene] - start)
+        zeros = plan.reference_sizes.copy()
+        for i in range(start, end):
+            reference = plan.reference[labels[i]]
+            if reference >= 0:
+                zeros[reference] -= 1
         sorted_keys, sorted_labels = keys[start:end], labels[start:end]
         if n > 1 and _sort(sorted_keys, sorted_labels, spare_keys[:n], spare_labels[:n], tables):
             sorted_keys, sorted_labels = spare_keys[:n], spare_labels[:n]
-        n_nonzeros = np.zeros(len(sizes), np.int64)
-        _sweep(
-            sorted_keys,
-            sorted_labels,
-            sign,
-            n_zeros,
-            sizes,
-            is_pooled,
-            twice_u[gene],
-            ties[gene],
-            n_nonzeros,
-        )
+        _sweep(sorted_keys, sorted_labels, sign, plan, zeros, twice_u[gene], ties[gene])

@@ -7,7 +7,7 @@ from scipy import sparse
 
 from wildcell.arrays import Floats
 from wildcell.metrics.pairwise import Cells
-from wildcell.metrics.ranks import compiled
+from wildcell.parallel import compiled
 
 
 def wasserstein_by_gene(first: Cells, second: Cells) -> Floats:

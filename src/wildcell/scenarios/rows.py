@@ -13,9 +13,7 @@ from scipy import sparse
 from wildcell.arrays import Floats
 from wildcell.errors import DataError
 from wildcell.names import Expression
-
-CHUNK = 2**22
-"""Values read or summed at once."""
+from wildcell.streams.matrix import CHUNK, stretches
 
 MOST_VALUES = 250_000_000
 """About how many values of a file are held; of a larger one, a share of the genes is read."""
@@ -85,16 +83,6 @@ class Rows:
                 self.n_genes,
                 self.expression,
             )
-
-
-def stretches(indptr: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
-    """Yield the first and the end of stretches of rows, a chunk of values each, a row at least."""
-    start, n_rows = 0, len(indptr) - 1
-    while start < n_rows:
-        within = int(np.searchsorted(indptr, indptr[start] + CHUNK, side="right")) - 1
-        end = max(start + 1, within)
-        yield start, end
-        start = end
 
 
 def _sums(part: Rows, terms: Terms, dtype: Any) -> Array:

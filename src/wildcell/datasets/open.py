@@ -1,0 +1,158 @@
+"""Files of cells opened without reading their numbers, which are then read in chunks."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import anndata as ad
+import h5py
+import numpy as np
+import pandas as pd
+import zarr
+from scipy import sparse
+
+from wildcell.datasets.read import check_exists, explaining, read_cells
+from wildcell.errors import DataError
+from wildcell.streams.matrix import (
+    CHUNK,
+    Chunk,
+    DenseRows,
+    SparseColumns,
+    SparseRows,
+    Stream,
+    stream_of,
+)
+
+Group: TypeAlias = Any  # h5py comes without types
+
+
+@dataclass(frozen=True)
+class OpenCells:
+    """Cells whose labels are in memory and whose numbers may not be.
+
+    Attributes
+    ----------
+    name
+        What they are called in messages: a path, or that they came from memory.
+    X
+        Their numbers, shape (n_cells, n_genes).
+    obs
+        Labels, one row a cell.
+    genes
+        Names of genes, shape (n_genes,).
+    uns
+        What else the file says.
+    path
+        The file, None for cells in memory.
+    """
+
+    name: str
+    X: Stream
+    obs: pd.DataFrame
+    genes: "pd.Index[Any]"
+    uns: Mapping[str, Any]
+    path: Path | None = None
+
+
+def open_cells(source: "Path | ad.AnnData", name: str = "") -> OpenCells:
+    """Open an h5ad or zarr file, or cells in memory or backed by a file.
+
+    Parameters
+    ----------
+    source
+        What to open; it is never changed.
+    name
+        What messages call cells in memory.
+
+    Raises
+    ------
+    DataError
+        The file is absent, empty, truncated, or not what its suffix says; or the numbers are none.
+    """
+    if isinstance(source, ad.AnnData):
+        return _of_memory(source, name or "the AnnData", None)
+    check_exists(source)
+    if source.suffix not in (".h5ad", ".zarr"):
+        raise DataError(f"{source} is neither .h5ad nor .zarr; convert it with: wildcell curate")
+    with explaining(source, source.suffix[1:]):
+        file = zarr.open_group(source, mode="r") if source.suffix == ".zarr" else h5py.File(source)
+        if not _is_known(file):
+            return _of_memory(read_cells(source), str(source), source)
+        uns = ad.io.read_elem(file["uns"]) if "uns" in file else {}
+        return OpenCells(
+            str(source),
+            _Guarded(_stored(file["X"], str(source)), source),
+            ad.io.read_elem(file["obs"]),
+            ad.io.read_elem(file["var"]).index,
+            uns,
+            source,
+        )
+
+
+def _of_memory(cells: ad.AnnData, name: str, path: Path | None) -> OpenCells:
+    if cells.X is None:
+        raise DataError(f"{name} has no numbers in X.")
+    X = _stored(cells.X, f"X of {name}")
+    return OpenCells(name, X, cells.obs, cells.var_names, cells.uns, path)
+
+
+def _is_known(file: Group) -> bool:
+    """Whether a file is laid out as anndata has done since 0.8."""
+    return "X" in file and all(
+        name in file and str(file[name].attrs.get("encoding-type", "")) == "dataframe"
+        for name in ("obs", "var")
+    )
+
+
+def _stored(X: Any, name: str) -> Stream:
+    """Return the numbers of an AnnData or of a file as a stream."""
+    if isinstance(X, ad.abc.CSRDataset | ad.abc.CSCDataset):
+        X = X.group
+    if isinstance(X, h5py.Group | zarr.Group):
+        return _stored_sparse(X, name)
+    if isinstance(X, h5py.Dataset | zarr.Array):
+        return DenseRows(X, name)
+    if sparse.issparse(X) or (isinstance(X, np.ndarray) and not np.ma.isMaskedArray(X)):
+        return stream_of(X, name)
+    raise DataError(f"{name} is a {type(X).__name__}; give a dense or sparse array.")
+
+
+def _stored_sparse(group: Group, name: str) -> Stream:
+    kind = str(group.attrs.get("encoding-type", ""))
+    if kind not in {"csr_matrix", "csc_matrix"}:
+        raise DataError(
+            f"{name} is stored as {kind or 'something unknown'}, not CSR, CSC or dense."
+        )
+    n_cells, n_genes = map(int, group.attrs["shape"])
+    across = kind == "csc_matrix"
+    indptr = np.asarray(group["indptr"][:]).astype(np.int64)
+    rows = SparseRows(
+        group["data"],
+        group["indices"],
+        indptr,
+        (n_genes, n_cells) if across else (n_cells, n_genes),
+        name,
+    )
+    return SparseColumns(rows) if across else rows
+
+
+@dataclass(frozen=True)
+class _Guarded:
+    """A matrix in a file that may turn out to be damaged while it is read."""
+
+    of: Stream
+    path: Path
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.of.shape
+
+    def chunks(self, n_values: int = CHUNK) -> Iterator[Chunk]:
+        chunks = self.of.chunks(n_values)
+        while True:
+            with explaining(self.path, self.path.suffix[1:]):
+                chunk = next(chunks, None)
+            if chunk is None:
+                return
+            yield chunk

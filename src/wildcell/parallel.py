@@ -1,0 +1,66 @@
+"""Functions compiled to machine code, and work shared by the cores."""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import Any, TypeVar, cast
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+Kernel = TypeVar("Kernel", bound=Callable[..., Any])
+
+
+def compiled(function: Kernel) -> Kernel:
+    """Return `function` compiled at its first call, kept on disk, running beside other threads."""
+    return cast("Kernel", numba.njit(cache=True, nogil=True)(function))
+
+
+def cores() -> int:
+    """Return how many cores this process may use, which a scheduler can make fewer than all."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def over_slices(
+    function: Callable[[slice], object],
+    weights: NDArray[np.int64],
+    *,
+    n_threads: int | None = None,
+) -> None:
+    """Call a compiled function for slices of about equal weight, one on each core.
+
+    What a slice comes to must not depend on where the cuts are, so that no result depends on the
+    number of cores.
+
+    Parameters
+    ----------
+    function
+        Of the slice.
+    weights
+        Work for each item, shape (n_items,).
+    n_threads
+        Slices; by default as many as there are cores.
+
+    Examples
+    --------
+    >>> slices = []
+    >>> over_slices(slices.append, np.array([2, 1, 1]), n_threads=2)
+    >>> sorted(slices)
+    [slice(0, 1, None), slice(1, 3, None)]
+    """
+    wanted = n_threads or cores()
+    reached = np.cumsum(weights)
+    total = int(reached[-1]) if len(weights) else 0
+    inner = np.searchsorted(reached, [total * i // wanted for i in range(1, wanted)], side="left")
+    cuts = np.unique([0, *(inner + 1), len(weights)])
+    slices = [slice(int(low), int(high)) for low, high in pairwise(cuts)]
+    if len(slices) == 1:
+        function(slices[0])
+        return
+    with ThreadPoolExecutor(wanted) as pool:
+        for _ in pool.map(function, slices):
+            pass

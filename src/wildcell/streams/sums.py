@@ -1,0 +1,137 @@
+"""Sums over the cells of groups, in one pass over the stored values."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wildcell.arrays import Codes, Floats, Matrix, Moments
+from wildcell.parallel import compiled, over_slices
+from wildcell.streams.transpose import first_at_least
+
+
+@dataclass(frozen=True)
+class Sums:
+    """What the cells of groups sum to, arrays of shape (n_groups, n_genes) but `n`.
+
+    A sum is taken in the order of the cells, so that it depends neither on the size of chunks nor
+    on the number of threads.
+
+    Attributes
+    ----------
+    n
+        Cells in each group, shape (n_groups,).
+    total, total_squares
+        Of log values.
+    linear
+        Of linear values.
+    expressed
+        Cells in which the gene is not zero.
+    """
+
+    n: NDArray[np.int64]
+    total: Floats
+    total_squares: Floats
+    linear: Floats
+    expressed: NDArray[np.int64]
+
+    @classmethod
+    def of_nothing(cls, n_groups: int, n_genes: int) -> "Sums":
+        """Return sums over no cells."""
+        shape = (n_groups, n_genes)
+        return cls(
+            n=np.zeros(n_groups, np.int64),
+            total=np.zeros(shape),
+            total_squares=np.zeros(shape),
+            linear=np.zeros(shape),
+            expressed=np.zeros(shape, np.int64),
+        )
+
+    @property
+    def moments(self) -> Moments:
+        """Moments of the log values."""
+        return Moments(self.n, self.total, self.total_squares)
+
+    def take(self, groups: Codes) -> "Sums":
+        """Return the sums of some groups, in the order given."""
+        return Sums(*(array[groups] for array in self._arrays))
+
+    def __add__(self, other: "Sums") -> "Sums":
+        return Sums(*(a + b for a, b in zip(self._arrays, other._arrays, strict=True)))
+
+    def add(self, lognorm: Matrix, linear: NDArray[Any], scale: Floats, codes: Codes) -> None:
+        """Add some cells.
+
+        Parameters
+        ----------
+        lognorm
+            Log values, canonical CSR of shape (n_cells, n_genes).
+        linear
+            For each stored value of `lognorm` the linear value, up to a factor a cell.
+        scale
+            That factor, shape (n_cells,).
+        codes
+            Group of each cell, shape (n_cells,); cells with a negative code are passed over.
+        """
+        indptr = lognorm.indptr.astype(np.int64)
+        np.add.at(self.n, codes[codes >= 0], 1)
+        rows = np.argsort(codes, kind="stable")  # each group's sums are fetched once
+
+        def add(genes: slice) -> None:
+            _add(
+                rows,
+                indptr,
+                lognorm.indices,
+                lognorm.data,
+                linear,
+                scale,
+                codes,
+                genes.start,
+                genes.stop,
+                self.total,
+                self.total_squares,
+                self.linear,
+                self.expressed,
+            )
+
+        over_slices(add, np.bincount(lognorm.indices, minlength=lognorm.shape[1]))
+
+    @property
+    def _arrays(self) -> tuple[NDArray[Any], ...]:
+        return self.n, self.total, self.total_squares, self.linear, self.expressed
+
+
+@compiled
+def _add(  # noqa: PLR0917 - compiled functions are called by position
+    rows: Codes,
+    indptr: NDArray[np.int64],
+    indices: NDArray[Any],
+    lognorm: NDArray[Any],
+    linear: NDArray[Any],
+    scale: Floats,
+    codes: Codes,
+    first: int,
+    last: int,
+    into_total: Floats,
+    into_squares: Floats,
+    into_linear: Floats,
+    into_expressed: NDArray[np.int64],
+) -> None:
+    for row in rows:
+        group = codes[row]
+        if group < 0:
+            continue
+        stop = indptr[row + 1]
+        i = first_at_least(indices, indptr[row], stop, first)
+        total, squares = into_total[group], into_squares[group]
+        by_linear, expressed = into_linear[group], into_expressed[group]
+        factor = scale[row]
+        while i < stop and indices[i] < last:
+            gene = indices[i]
+            value = np.float64(lognorm[i])
+            total[gene] += value
+            squares[gene] += value * value
+            by_linear[gene] += linear[i] * factor
+            expressed[gene] += value != 0
+            i += 1
