@@ -75,6 +75,19 @@ def test_what_a_perturbation_did_elsewhere_beats_the_perturbed_mean_in_an_unseen
     assert beats_reference(ranks, "context-transfer")
 
 
+def test_the_line_between_doses_beats_the_perturbed_mean(tmp_path):
+    options = {"n_perturbations": 8, "n_genes": 200}
+    ranks = differences(
+        tmp_path,
+        "unseen-dose",
+        ["dose-interpolation"],
+        SEEDS[0],
+        reference="perturbed-mean",
+        **options,
+    )
+    assert beats_reference(ranks, "dose-interpolation")
+
+
 def test_where_nothing_happens_no_share_of_it_is_explained_and_the_table_says_why(tmp_path):
     nothing = ("shared_strength", "specific_strength", "interaction_strength", "target_strength")
     words = replace(

@@ -375,6 +375,26 @@ def test_an_option_like_none_lists_the_known_ones():
         simulated(zzz=1)
 
 
+def test_a_dose_has_its_share_of_the_effect_and_combinations_are_of_the_highest():
+    options = {"n_contexts": 1, "n_perturbations": 3, "null_share": 0.0, "epistasis_share": 0.0}
+    truth = true_effects(simulated(**options, n_doses=3, dose_slope=1.0, modality="drug"))
+    plain = true_effects(simulated(**options))
+    effect = dict(zip(truth.conditions["perturbation"], truth.effects, strict=True))
+    full = dict(zip(plain.conditions["perturbation"], plain.effects, strict=True))
+    (pair,) = [key for key in full if "+" in key]
+    first, second = pair.split("+")
+    for dose, share in ((1, 1 / 11), (10, 1 / 2), (100, 10 / 11)):
+        np.testing.assert_allclose(effect[f"{first}@{dose}"], share * full[first], atol=1e-6)
+    both = effect[f"{first}@100+{second}@100"]
+    np.testing.assert_allclose(both, effect[f"{first}@100"] + effect[f"{second}@100"], atol=1e-6)
+
+
+def test_drugs_have_doses():
+    assert set(simulated(n_doses=1, modality="drug").conditions["modality"]) == {"drug"}
+    with pytest.raises(OptionError, match="n_doses must be at least 0"):
+        simulated(n_doses=-1)
+
+
 class Deltas:
     """Deltas of the default screen, what is known against one half of controls, truth the other."""
 

@@ -1,6 +1,7 @@
 """Every splitter keeps every law, on random tables of conditions; and its own promises."""
 
 from dataclasses import replace
+from itertools import pairwise
 from types import SimpleNamespace
 
 import numpy as np
@@ -33,6 +34,14 @@ OPTIONS = {
         "n_folds": n_folds,
         "unseen_component_share": st.sampled_from([0.0, 0.1, 0.3, 0.9]),
     },
+    "few-shot": {
+        **HELD_OUT,
+        "n_folds": n_folds,
+        "shots": st.sampled_from([0, 1, 2]),
+        "most_shots": st.sampled_from([2, 3]),
+    },
+    "unseen-pair": {**HELD_OUT, "n_folds": n_folds},
+    "unseen-both": {**HELD_OUT, "n_folds": n_folds, "context_share": shares},
     "unseen-dose": {
         "side": st.sampled_from(["inside", "above", "below"]),
         "n_folds": n_folds,
@@ -186,6 +195,72 @@ def test_category_counts_the_components_that_were_not_trained_on_alone(case):
         for key, category in zip(case.table["perturbation"], fold["category"], strict=True):
             n_new = len(parts[key] - seen)
             assert category == ("single" if len(parts[key]) == 1 else f"combo-{n_new}")
+
+
+@varied
+@given(cases("few-shot"))
+def test_few_shot_sees_so_many_treatments_of_each_held_out_context_and_no_dose_of_another(case):
+    parts = parts_of(case)
+    treatment = case.table["perturbation"].map(lambda key: frozenset(parts[key]))
+    for fold in folds_or_none(case) or []:
+        is_train = fold["role"] == Role.TRAIN
+        for role in (Role.TEST, Role.VAL):
+            for context in set(in_role(case, fold, role)["context"]):
+                here = case.table["context"] == context
+                shots = set(treatment[here & is_train])
+                asked = case.table[here & (fold["role"] == role)]
+                assert len(shots) == case.options["shots"]
+                assert not shots & set(treatment[asked.index])
+                elsewhere = case.table.loc[is_train & ~here, "perturbation"]
+                assert set(asked["perturbation"]) <= set(elsewhere)
+
+
+@varied
+@given(cases("few-shot"))
+def test_more_shots_are_judged_on_the_same_and_see_what_fewer_see(case):
+    options = {**case.options, "most_shots": 3}
+    arms = [folds_or_none(replace(case, options={**options, "shots": k})) for k in range(4)]
+    for folds in zip(*(arm or [] for arm in arms), strict=True):
+        for fewer, more in pairwise(folds):
+            is_seen, is_seen_too = ((fold["role"] == Role.TRAIN) for fold in (fewer, more))
+            assert (is_seen <= is_seen_too).all()
+            for role in (Role.TEST, Role.VAL):
+                assert ((fewer["role"] == role) == (more["role"] == role)).all()
+
+
+@varied
+@given(cases("unseen-pair"))
+def test_unseen_pair_trains_on_its_context_and_its_perturbation_and_never_on_both(case):
+    parts = parts_of(case)
+    for fold in folds_or_none(case) or []:
+        train = in_role(case, fold, Role.TRAIN)
+        seen = {(context, frozenset(parts[key])) for context, key in train[CONDITION].to_numpy()}
+        apart = {(context, frozenset([part])) for context, both in seen for part in both}
+        for context, key in in_role(case, fold, Role.TEST, Role.VAL)[CONDITION].to_numpy():
+            assert context in set(train["context"])
+            assert key in set(train["perturbation"])
+            assert (context, frozenset(parts[key])) not in seen | apart
+
+
+@varied
+@given(cases("unseen-pair"))
+def test_folds_of_pairs_test_none_twice(case):
+    folds = folds_or_none(case) or []
+    together = [in_role(case, fold, Role.TEST)[CONDITION] for fold in folds]
+    assert not together or not pd.concat(together).duplicated().any()
+
+
+@varied
+@given(cases("unseen-both"))
+def test_unseen_both_trains_on_neither_the_contexts_nor_the_components_that_it_tests(case):
+    parts = parts_of(case)
+    for fold in folds_or_none(case) or []:
+        train, val, test = (in_role(case, fold, role) for role in ("train", "val", "test"))
+        for seen, asked in ((train, test), (train, val), (val, test)):
+            held_out = set().union(*(parts[key] for key in asked["perturbation"]))
+            assert not set(seen["context"]) & set(asked["context"])
+            assert not any(parts[key] & held_out for key in seen["perturbation"])
+        assert (test["n_components"] == 1).all()
 
 
 @varied

@@ -10,6 +10,7 @@ from wildcell.metrics.metric import METRICS
 from wildcell.models.model import MODELS
 from wildcell.scenarios.scenario import (
     gene_count,
+    general_scenario_names,
     load_scenario,
     parse_scenario,
     scenario_names,
@@ -46,7 +47,7 @@ def test_shipped_scenario_names_only_what_there_is(name):
     assert len(set(scenario.metrics)) == len(scenario.metrics)
     assert scenario.question.endswith(("?", "."))
     assert scenario.dataset in DATASETS
-    is_generic = scenario.dataset == "simulated"
+    is_generic = name in general_scenario_names()
     assert len(scenario.seeds) == (4 if is_generic else 3)
 
 

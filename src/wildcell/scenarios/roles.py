@@ -45,3 +45,8 @@ def hold_out_components(
     reason = "combination with a held-out component"
     set_role(roles, (has_val | has_test) & ~is_single, Role.UNUSED, reason)
     return roles
+
+
+def folds_with_tests(folds: list[pd.DataFrame]) -> list[pd.DataFrame]:
+    """Return the folds in which something is tested; all of them where none is."""
+    return [fold for fold in folds if (fold["role"] == Role.TEST).any()] or folds

@@ -9,7 +9,7 @@ import pandas as pd
 from wildcell.errors import OptionError, SplitError
 from wildcell.names import Role
 from wildcell.scenarios.folds import check_share, choose_n_folds
-from wildcell.scenarios.roles import blank_roles, set_role
+from wildcell.scenarios.roles import blank_roles, folds_with_tests, set_role
 from wildcell.scenarios.split import splitter
 
 Side: TypeAlias = Literal["inside", "above", "below"]
@@ -66,7 +66,7 @@ def unseen_dose(
         is_val = (roles["role"] == Role.TEST) & own["component"].isin(val)
         set_role(roles, is_val, Role.VAL)
         folds.append(roles)
-    return [fold for fold in folds if (fold["role"] == Role.TEST).any()] or folds
+    return folds_with_tests(folds)
 
 
 def single_doses(conditions: pd.DataFrame, components: pd.DataFrame) -> pd.DataFrame:
