@@ -23,7 +23,6 @@ from wildcell.scenarios.folder import is_truth, prediction_from, read_task, trut
 from wildcell.scenarios.outside import (
     QUESTION,
     as_dataset,
-    cells_on,
     on_genes,
     pose_from_files,
 )
@@ -37,7 +36,7 @@ from wildcell.scenarios.reading import (
     stated_library_size,
     stated_or_detected,
 )
-from wildcell.scenarios.task import Task, Truth
+from wildcell.scenarios.task import Task, Truth, cells_on
 from wildcell.store.fingerprint import fingerprint
 from wildcell.store.provenance import Cost, measured, now
 from wildcell.store.runs import RECORD, RunKey, claimed, finish, finished_record
@@ -313,12 +312,13 @@ def _task_of(folder: Path) -> Task:
 
 
 def _task_on(task: Task, truth: Truth) -> Task:
-    """Return a task on the genes of a truth."""
-    controls = cells_on(task.query.controls, truth.test.genes)
-    return Task(
-        cells_on(task.train, truth.test.genes),
-        cells_on(task.val, truth.test.genes),
-        replace(task.query, controls=controls),
+    """Return a task on the genes of a truth that models were given."""
+    genes = truth.test.genes[~np.isin(truth.test.genes, truth.unseen_genes)]
+    return replace(
+        task,
+        train=cells_on(task.train, genes),
+        val=cells_on(task.val, genes),
+        query=replace(task.query, controls=cells_on(task.query.controls, genes)),
     )
 
 

@@ -45,6 +45,8 @@ class Plan:
         Models by the name that their runs bear.
     features
         Features of components that take the place of the data set's own.
+    foreign
+        Other screens, that may be trained on and are never tested.
     """
 
     scenario: Scenario
@@ -52,6 +54,7 @@ class Plan:
     arm: str
     entries: Mapping[str, Entry]
     features: pd.DataFrame | None = None
+    foreign: tuple[Dataset, ...] = ()
 
 
 def make_plan(
@@ -63,6 +66,7 @@ def make_plan(
     arm: str | None = None,
     genes: str | None = None,
     features: pd.DataFrame | None = None,
+    foreign: Sequence[str | Path | Dataset] | None = None,
     options: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Plan:
     """Look up all names and check all options before anything is computed."""
@@ -71,15 +75,19 @@ def make_plan(
     gene_count(changes.get("genes", words.genes))
     parse_embedding(words.in_arm(arm).embedding)
     find_metrics(words.metrics)
-    labels = (
-        dict(changes) if features is None else {**changes, "features": fingerprint(features)[:8]}
-    )
+    others = tuple(_load(name, {}) for name in (words.foreign if foreign is None else foreign))
+    labels = dict(changes)
+    if features is not None:
+        labels["features"] = fingerprint(features)[:8]
+    if foreign is not None:
+        labels["foreign"] = "+".join(screen.name for screen in others)
     return Plan(
         scenario=replace(words, **changes, name=with_options(words.name, labels)),
         dataset=_load(data or words.dataset, data_options or {}),
         arm=arm or words.default_arm,
         entries=_entries(models, words.reference, options or {}),
         features=features,
+        foreign=others,
     )
 
 

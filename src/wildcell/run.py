@@ -44,6 +44,7 @@ DECIDING_WORDS = (
     "fit_on",
     "embedding",
     "features",
+    "pool",
     "shams",
     "metrics",
 )
@@ -75,6 +76,7 @@ def run_scenario(
     seeds: Sequence[int] | None = None,
     genes: str | None = None,
     features: pd.DataFrame | None = None,
+    foreign: Sequence[str | Path | Dataset] | None = None,
     options: Mapping[str, Mapping[str, Any]] | None = None,
     on_run: OnRun = print_nothing,
 ) -> list[Outcome]:
@@ -100,6 +102,9 @@ def run_scenario(
         In the place of the scenario's own.
     features
         Features of components, indexed by component, in the place of the data set's own.
+    foreign
+        Other screens, names or curated files, in the place of the scenario's: cells that may be
+        trained on, as the arm says, and are never tested.
     options
         Options of models by model name.
     on_run
@@ -127,13 +132,19 @@ def run_scenario(
         arm=arm,
         genes=genes,
         features=features,
+        foreign=foreign,
         options=options,
     )
     splits = [
         split
         for seed in _checked_seeds(plan.scenario.seeds if seeds is None else seeds)
         for split in make_splits(
-            plan.scenario, plan.dataset, seed=seed, arm=plan.arm, features=plan.features
+            plan.scenario,
+            plan.dataset,
+            seed=seed,
+            arm=plan.arm,
+            features=plan.features,
+            foreign=plan.foreign,
         )
     ]
     names = [*plan.entries, REPLICATE]
@@ -175,7 +186,13 @@ class Fold:
     @cached_property
     def _asked(self) -> Asked:
         plan = self.plan
-        return ask(plan.dataset, self.split, plan.scenario, features=plan.features)
+        return ask(
+            plan.dataset,
+            self.split,
+            plan.scenario,
+            features=plan.features,
+            foreign=plan.foreign,
+        )
 
     def conditions(self) -> pd.DataFrame:
         """Return what each condition is used for, and how hard it is to answer."""
@@ -206,6 +223,7 @@ class Fold:
             "split": self.split.fingerprint,
             "features": "" if self.plan.features is None else fingerprint(self.plan.features),
             "embedding": embedding_fingerprint(words.embedding, self.plan.dataset),
+            "foreign": _foreign_fingerprint(self.plan, words.embedding),
             "scenario": fingerprint({name: getattr(words, name) for name in DECIDING_WORDS}),
         }
 
@@ -216,6 +234,15 @@ class Fold:
     def version(self, name: str) -> str:
         """Return the hash of the file a model was read from, "" for an installed one."""
         return self.plan.entries[name].card.version if name in self.plan.entries else ""
+
+
+def _foreign_fingerprint(plan: Plan, embedding: str) -> str:
+    """Return a hash of the foreign screens by name, "" where there are none."""
+    hashes = {
+        screen.name: (screen.fingerprint, embedding_fingerprint(embedding, screen))
+        for screen in plan.foreign
+    }
+    return fingerprint(hashes) if hashes else ""
 
 
 def run_one(fold: Fold, name: str, runs: Path) -> Outcome:

@@ -69,6 +69,7 @@ def run(
     data_option: Annotated[list[str] | None, Parameter(negative=())] = None,
     model_option: Annotated[list[str] | None, Parameter(negative=())] = None,
     features: Path | None = None,
+    foreign: Annotated[list[str] | None, Parameter(negative=())] = None,
     runs: Path = Path("runs"),
 ) -> None:
     """Run models through a scenario; every finished run is kept, and a second start continues.
@@ -99,6 +100,9 @@ def run(
         times.
     features
         File of features (.parquet, .csv, .npz or .pt), one row a component, indexed by its name.
+    foreign
+        Another data set, a name or a curated file, whose cells may be trained on, as the arm says,
+        and are never tested; may be given several times. The scenario's own if none is.
     runs
         Folder of all runs.
     """
@@ -120,6 +124,7 @@ def run(
             seeds=seed,
             genes=genes,
             features=None if features is None else read_features(features),
+            foreign=foreign,
             on_run=show,
         )
     n_new = sum(outcome.is_new for outcome in outcomes)

@@ -18,6 +18,7 @@ def split(
     genes: str | None = None,
     data_option: Annotated[list[str] | None, Parameter(negative=())] = None,
     features: Path | None = None,
+    foreign: Annotated[list[str] | None, Parameter(negative=())] = None,
 ) -> None:
     """Write the task folder that any model can read, and the truth elsewhere.
 
@@ -45,6 +46,9 @@ def split(
         times.
     features
         File of features (.parquet, .csv, .npz or .pt), one row a component, indexed by its name.
+    foreign
+        Another data set, a name or a curated file, whose cells may be trained on, as the arm says,
+        and are never tested; may be given several times. The scenario's own if none is.
     """
     from wildcell.cli.options import parse_options
     from wildcell.cli.progress import working
@@ -66,13 +70,27 @@ def split(
         arm=arm,
         genes=genes,
         features=chosen,
+        foreign=foreign,
     )
-    splits = make_splits(plan.scenario, plan.dataset, seed=seed, arm=arm, features=plan.features)
+    splits = make_splits(
+        plan.scenario,
+        plan.dataset,
+        seed=seed,
+        arm=arm,
+        features=plan.features,
+        foreign=plan.foreign,
+    )
     if not 0 <= fold < len(splits):
         raise OptionError(f"There are {len(splits)} folds, 0 to {len(splits) - 1}; got {fold}.")
     place = truth or out.with_name(f"{out.name}-truth.h5ad")
     with working("posing the question"):
-        question, asked = ask(plan.dataset, splits[fold], plan.scenario, features=plan.features)
+        question, asked = ask(
+            plan.dataset,
+            splits[fold],
+            plan.scenario,
+            features=plan.features,
+            foreign=plan.foreign,
+        )
         table = condition_table(question, asked)
         write_question(question, asked, task_folder=out, truth=place)
         write_table(place.with_suffix(".conditions.parquet"), table)

@@ -75,7 +75,7 @@ def simulated(**options: Any) -> Dataset:
     10
     """
     simulation = simulation_of(options)
-    streams = make_streams(simulation.seed)
+    streams = make_streams(simulation)
     plan = make_plan(simulation, streams)
     singles = single_effects(simulation, plan, streams)
     extra = extra_effects(simulation, streams["epistasis"])

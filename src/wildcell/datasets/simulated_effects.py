@@ -30,6 +30,9 @@ STREAMS = [
 
 DOSE_UNIT = "uM"
 
+RESPONSE_STREAMS = ("loadings", "shared", "private", "clusters", "interactions", "epistasis")
+CELL_STREAMS = ("batches", "depth", "counts")
+
 Streams = Mapping[str, np.random.Generator]
 
 
@@ -78,8 +81,20 @@ def _component(name: str, dose: float | None) -> Component:
     return Component(name) if dose is None else Component(name, dose, DOSE_UNIT)
 
 
-def make_streams(seed: int) -> Streams:
+def make_streams(simulation: Simulation) -> Streams:
     """Return an independent random generator for each name of `STREAMS`."""
+    streams = _streams_of(simulation.seed)
+    for names, seed in (
+        (RESPONSE_STREAMS, simulation.response_seed),
+        (CELL_STREAMS, simulation.cell_seed),
+    ):
+        if seed is not None:
+            others = _streams_of(seed)
+            streams |= {name: others[name] for name in names}
+    return streams
+
+
+def _streams_of(seed: int) -> dict[str, np.random.Generator]:
     return dict(zip(STREAMS, np.random.default_rng(seed).spawn(len(STREAMS)), strict=True))
 
 

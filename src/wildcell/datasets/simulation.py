@@ -26,6 +26,10 @@ class Simulation:
     ----------
     seed
         Seed of everything that is drawn.
+    response_seed, cell_seed
+        Seeds of what perturbations do, and of the cells that are drawn, in the place of `seed`:
+        screens that differ in `cell_seed` alone are two experiments on one biology, those that
+        differ in `response_seed` ask about the same perturbations of another.
     n_contexts, n_perturbations, n_combinations
         Contexts, single perturbations, and pairs of these (by default half as many as singles).
     n_genes, n_cells, n_controls
@@ -78,6 +82,8 @@ class Simulation:
     """
 
     seed: int = _bounded(0)
+    response_seed: int | None = _bounded(None)
+    cell_seed: int | None = _bounded(None)
     n_contexts: int = _bounded(3, at_least=1)
     n_perturbations: int = _bounded(24, at_least=1)
     n_combinations: int | None = _bounded(None)

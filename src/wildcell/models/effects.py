@@ -24,7 +24,8 @@ class Effects:
     conditions
         Columns context, perturbation; one row a condition, index 0 to n - 1.
     delta
-        Mean log values minus those of the controls, shape (n_conditions, n_genes).
+        Mean log values minus those of the controls, shape (n_conditions, n_genes); NaN where the
+        condition's screen did not measure the gene.
     """
 
     conditions: pd.DataFrame
@@ -47,12 +48,15 @@ class Effects:
         (n_contexts, n_genes).
         """
         names, means = self._by_context
-        return np.vstack([means, means.mean(axis=0)])[names.get_indexer(list(contexts))]
+        over_all = pd.DataFrame(means).mean().to_numpy(float)
+        own = np.vstack([means, over_all])[names.get_indexer(list(contexts))]
+        return np.where(np.isnan(own), over_all, own)
 
     def transferred(self, contexts: Iterable[str], perturbations: Iterable[str]) -> Floats:
         """Return what each perturbation did: in its context, or else on average over contexts.
 
-        Shape (n_pairs, n_genes); a perturbation that was never seen has a row of NaN.
+        Shape (n_pairs, n_genes); a perturbation that was never seen has a row of NaN, and one that
+        was seen where a gene is not measured NaN at the gene.
         """
         contexts, perturbations = list(contexts), list(perturbations)
         own = self._rows_of.get_indexer(pd.MultiIndex.from_arrays([contexts, perturbations]))
@@ -99,19 +103,21 @@ def training_effects(task: Task) -> Effects:
     DataError
         There is no perturbed cell, or a condition has no controls.
     """
-    sides = [_side_effects(cells) for cells in (task.train, task.val) if not cells.is_control.all()]
+    sides = [
+        _side_effects(cells, task) for cells in (task.train, task.val) if not cells.is_control.all()
+    ]
     if not sides:
         raise DataError("There are no perturbed cells to learn from; give the task some.")
     conditions = pd.concat([side for side, _ in sides], ignore_index=True)
     n_cells = conditions["n_cells"].to_numpy(float)
     table = pd.DataFrame(np.vstack([delta for _, delta in sides]) * n_cells[:, None])
     keys = [conditions[name] for name in CONDITION]
-    total = table.groupby(keys, sort=True).sum()
+    total = table.groupby(keys, sort=True).sum(min_count=1)
     share = conditions.groupby(CONDITION, sort=True)["n_cells"].sum().to_numpy(float)
     return Effects(total.index.to_frame(index=False), total.to_numpy(float) / share[:, None])
 
 
-def _side_effects(cells: Cells) -> tuple[pd.DataFrame, Floats]:
+def _side_effects(cells: Cells, task: Task) -> tuple[pd.DataFrame, Floats]:
     conditions, perturbed = cells.condition_moments()
     groups, control = cells.control_moments()
     rows = groups.get_indexer(conditions["control_group"].astype(str))
@@ -123,7 +129,18 @@ def _side_effects(cells: Cells) -> tuple[pd.DataFrame, Floats]:
             f"{', '.join(groups) or 'none'}. Give controls of its group, or leave it out."
         )
     table = conditions[CONDITION].astype(str).assign(n_cells=perturbed.n)
-    return table, perturbed.mean - control.mean[rows]
+    delta = perturbed.mean - control.mean[rows]
+    if task.unmeasured:
+        delta[~_measured(cells, task, conditions)] = np.nan
+    return table, delta
+
+
+def _measured(cells: Cells, task: Task, conditions: pd.DataFrame) -> Booleans:
+    """Mark what the screen of each condition measured, shape (n_conditions, n_genes)."""
+    of_cell = cells.obs.drop_duplicates(CONDITION).set_index(CONDITION)["dataset"]
+    names = of_cell.reindex(pd.MultiIndex.from_frame(conditions[CONDITION]))
+    masks = {name: task.is_measured(name) for name in set(names)}
+    return np.array([masks[name] for name in names])
 
 
 class DeltaModel(ABC):
@@ -143,8 +160,11 @@ class DeltaModel(ABC):
         self.effects = training_effects(task)
 
     def predict(self, query: Query) -> Prediction:
-        """Answer every condition of `query` with mean log values."""
-        return predicted_means(query, query.control_mean + self.deltas(query))
+        """Answer every condition of `query` with mean log values.
+
+        A gene of which no screen tells anything stays as it is in the controls.
+        """
+        return predicted_means(query, query.control_mean + np.nan_to_num(self.deltas(query)))
 
     @abstractmethod
     def deltas(self, query: Query) -> Floats:

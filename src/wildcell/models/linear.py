@@ -93,12 +93,15 @@ class FeatureModel(DeltaModel):
         """Return the residual predicted for rows of the design, shape (n_rows, n_genes)."""
 
     def _residuals(self, components: pd.DataFrame) -> tuple[list[Parts], Floats]:
-        """Return the perturbations trained on, and their mean deltas less the shared response."""
+        """Return the perturbations trained on, and their mean deltas less the shared response.
+
+        At genes that were not measured they are taken to respond as all do.
+        """
         conditions = self.effects.conditions
         residual = self.effects.delta - self.effects.shared(conditions["context"])
         parts = parts_of(components, conditions["perturbation"])
         labels, means = group_means(residual, map(SEPARATOR.join, parts))
-        return [tuple(label.split(SEPARATOR)) for label in labels], means
+        return [tuple(label.split(SEPARATOR)) for label in labels], np.nan_to_num(means)
 
 
 @model(

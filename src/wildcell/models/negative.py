@@ -3,6 +3,7 @@
 from zlib import crc32
 
 import numpy as np
+import pandas as pd
 
 from wildcell.arrays import Floats
 from wildcell.errors import OptionError
@@ -47,7 +48,7 @@ class Random(_DrawnModel):
         expression ends, genes that are low in controls would rise on average, as they do in
         truth.
         """
-        size = np.sqrt((self.effects.delta**2).mean(axis=0))
+        size = np.sqrt(pd.DataFrame(self.effects.delta**2).mean().fillna(0.0).to_numpy())
         drawn = [rng.normal(0.0, size) for rng in self.generators(query)]
         noise = np.array(drawn).reshape(-1, len(size))
         return np.clip(noise, -np.abs(query.control_mean), np.abs(query.control_mean))

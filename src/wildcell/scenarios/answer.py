@@ -1,16 +1,18 @@
 """A prediction brought to the truth's genes, scale and conditions, or refused with the reason."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy import sparse
 
-from wildcell.arrays import Codes, Floats, Matrix, Names, as_csr, log_normalise
+from wildcell.arrays import Booleans, Codes, Floats, Matrix, Names, as_csr, log_normalise
 from wildcell.errors import PredictionError
 from wildcell.names import CONDITION, CONTROL, Expression, Kind
 from wildcell.scenarios.prediction import Prediction
-from wildcell.scenarios.task import Cells, Truth
+from wildcell.scenarios.task import Cells, Truth, cells_on
 
 LARGEST_LOG_VALUE = 20.0
 """log1p of five hundred million: no cell has so many transcripts of a gene."""
@@ -39,18 +41,23 @@ def check_conditions(prediction: Prediction, asked: pd.DataFrame) -> None:
 def to_truth(prediction: Prediction, truth: Truth) -> Prediction:
     """Return the perturbed rows of a prediction in the truth's genes and log scale.
 
+    At genes that models were not given, the rows are those of the given controls: no change.
+
     Raises
     ------
     PredictionError
         Genes are missing or doubled, values are not finite or do not fit the stated scale, or
         the scale cannot be brought to the truth's.
     """
-    columns = gene_columns(prediction.genes, truth.test.genes)
+    is_unseen = np.isin(truth.test.genes, truth.unseen_genes)
+    columns = gene_columns(prediction.genes, truth.test.genes[~is_unseen])
     is_perturbed = (prediction.obs["perturbation"] != CONTROL).to_numpy()
     values = _as_matrix(prediction)[is_perturbed]
     obs = prediction.obs.loc[is_perturbed].reset_index(drop=True)
     check_values(values, prediction.expression, obs)
     scaled = _to_log_scale(values, obs, columns, prediction, truth.test)
+    if is_unseen.any():
+        scaled = _with_unseen(scaled, obs, truth, is_unseen, prediction.kind)
     return replace(
         prediction,
         X=scaled if prediction.kind is Kind.CELLS else scaled.toarray().astype(np.float64),
@@ -59,6 +66,35 @@ def to_truth(prediction: Prediction, truth: Truth) -> Prediction:
         expression=_log_scale(truth.test),
         target_sum=truth.test.target_sum,
     )
+
+
+def _with_unseen(
+    values: Matrix, obs: pd.DataFrame, truth: Truth, is_unseen: Booleans, kind: Kind
+) -> Matrix:
+    """Return rows with the genes that models were not given, as they are in given controls."""
+    unseen = cells_on(truth.given, truth.test.genes[is_unseen])
+    group_of = truth.conditions.set_index(CONDITION)["control_group"]
+    groups = group_of.reindex(pd.MultiIndex.from_frame(obs[CONDITION])).astype(str).to_numpy()
+    if kind is Kind.MEAN:
+        names, control = unseen.control_moments()
+        rows = names.get_indexer(groups)
+        silent = sparse.csr_matrix(np.where((rows >= 0)[:, None], control.mean[rows], 0.0))
+    else:
+        silent = unseen.lognorm[_controls_in_turn(groups, unseen)]
+    joined = sparse.hstack([values, silent], format="csr")
+    order = np.argsort(np.concatenate([np.flatnonzero(~is_unseen), np.flatnonzero(is_unseen)]))
+    return joined[:, order]
+
+
+def _controls_in_turn(groups: NDArray[Any], controls: Cells) -> Codes:
+    """Return a control of the group of each cell, each control as often as any other."""
+    rows = np.zeros(len(groups), dtype=np.intp)
+    of_control = controls.obs["control_group"].to_numpy()
+    for group in set(groups):
+        own, cells = np.flatnonzero(of_control == group), np.flatnonzero(groups == group)
+        if len(own):
+            rows[cells] = own[np.arange(len(cells)) % len(own)]
+    return rows
 
 
 def as_cells(prediction: Prediction) -> Cells:

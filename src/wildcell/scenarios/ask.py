@@ -1,5 +1,6 @@
 """A question as it is truly asked: with its shams, posed, and audited."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -8,14 +9,18 @@ import pandas as pd
 from wildcell.datasets.dataset import Dataset
 from wildcell.errors import SplitError
 from wildcell.scenarios.leakage import audit
-from wildcell.scenarios.pose import Question, pose
+from wildcell.scenarios.pool import Pool
+from wildcell.scenarios.pool_tables import pool_tables
+from wildcell.scenarios.pooling import Data
+from wildcell.scenarios.pose import Question, lay_out
 from wildcell.scenarios.scenario import Scenario
 from wildcell.scenarios.sham import with_shams
 from wildcell.scenarios.split import Split
+from wildcell.scenarios.task import Cells
 
 
 class Asked(NamedTuple):
-    """A question, and the split that it was posed from, shams included."""
+    """A question, and the split that it was posed from, with its shams and all tables."""
 
     question: Question
     split: Split
@@ -27,17 +32,19 @@ def ask(
     scenario: Scenario,
     *,
     features: pd.DataFrame | None = None,
+    foreign: Sequence[Dataset] = (),
 ) -> Asked:
     """Pose a question with the scenario's shams, and audit it before anyone answers.
 
     Parameters
     ----------
-    dataset, split, scenario, features
+    dataset, split, scenario, features, foreign
         As for `wildcell.scenarios.pose.pose`.
 
     Returns
     -------
-    What the audit found is among the truth's flags.
+    What the audit found is among the truth's flags; the tables of a pool (see
+    `wildcell.scenarios.pool_tables.pool_tables`) are among those of the split.
 
     Raises
     ------
@@ -57,15 +64,28 @@ def ask(
     """
     words = scenario.in_arm(split.arm)
     posed = with_shams(dataset, split, n=words.shams, features=features)
-    question = pose(posed.dataset, posed.split, scenario, features=posed.features)
+    question, pool = lay_out(
+        posed.dataset, posed.split, scenario, features=posed.features, foreign=foreign
+    )
     is_strict = words.strict and words.fit_on != "all"
-    return Asked(_audited(question, is_strict=is_strict), posed.split)
+    audited = _audited(question, _unscaled(pool), is_strict=is_strict)
+    if pool is None:
+        return Asked(audited, posed.split)
+    tables = {**posed.split.tables, **pool_tables(pool)}
+    return Asked(audited, replace(posed.split, tables=tables))
 
 
-def _audited(question: Question, *, is_strict: bool) -> Question:
+def _unscaled(pool: Pool | None) -> tuple[Cells, ...]:
+    """Return the foreign cells of a task that are not in it as they were measured."""
+    if pool is None or pool.words.scaling == "none" or not Data(pool.words.data).uses_foreign:
+        return ()
+    return pool.raw
+
+
+def _audited(question: Question, foreign: Sequence[Cells], *, is_strict: bool) -> Question:
     """Return a question that says of itself what the audit found."""
     task, truth = question
-    found = audit(task, truth, strict=is_strict)
+    found = audit(task, truth, strict=is_strict, foreign=foreign)
     listing = [str(leak) for leak in found.leaks]
     if found.stops:
         raise SplitError(

@@ -21,11 +21,11 @@ from wildcell.scenarios.duplicates import Pile
 from wildcell.scenarios.feature_file import read_origin
 from wildcell.scenarios.folder import is_truth, read_task, truth_from
 from wildcell.scenarios.leak import Case, Side
-from wildcell.scenarios.leakage import is_strict, side_of
+from wildcell.scenarios.leakage import claims_of, comparable_genes, is_strict, sides_of
 from wildcell.scenarios.panel import fit_panel
 from wildcell.scenarios.rows import Rows, pack, read_rows
 from wildcell.scenarios.split import Split
-from wildcell.scenarios.task import Task, Truth
+from wildcell.scenarios.task import Truth
 
 AUDITED_ROLES = [str(Role.TRAIN), str(Role.VAL), str(Role.TEST), "given", "kept"]
 
@@ -114,9 +114,10 @@ def case_of_task(
     sides = {"train": task.train, "val": task.val, "given": task.query.controls}
     if judge is not None:
         sides |= {"test": judge.test, "kept": judge.kept}
-    piled = {name: side_of(cells) for name, cells in sides.items()}
+    piled = sides_of(sides, task.unmeasured)
     if judge is None and dataset is not None:
-        piled["test"] = _test_side(dataset, split, task)
+        genes = comparable_genes(sides.values(), task.unmeasured)
+        piled["test"] = _test_side(dataset, split, genes)
     conditions = split[split["role"] == Role.TEST] if judge is None else judge.conditions
     features = folder / "features.parquet"
     return Case(
@@ -126,6 +127,7 @@ def case_of_task(
         genes=list(task.train.genes),
         is_strict=is_strict(conditions) if strict is None else strict,
         flags=None if judge is None else judge.origin.flags,
+        claims_of=claims_of(task, judge),
         truth=judge,
         features=task.query.features,
         feature_origin=read_origin(features) if features.is_file() else {},
@@ -230,10 +232,10 @@ def _read_truth(path: Path) -> Truth:
     return truth_from(cells)
 
 
-def _test_side(dataset: Dataset, split: pd.DataFrame, task: Task) -> Side:
-    """Return the test cells of a data set, in the genes of a task."""
+def _test_side(dataset: Dataset, split: pd.DataFrame, genes: list[str]) -> Side:
+    """Return the test cells of a data set, in some genes."""
     roles = _roles_of_cells(split, dataset.cells.obs)
-    cells = dataset.cells[roles == Role.TEST, list(task.train.genes)]
+    cells = dataset.cells[roles == Role.TEST, genes]
     matrix = as_csr(cells.X)
     return Side(cells.obs, Pile(pack(matrix, dataset.expression), np.arange(matrix.shape[0])))
 

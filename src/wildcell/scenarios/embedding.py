@@ -1,11 +1,12 @@
 """Embeddings of cells: fitted on what a model may see, or taken from a file."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from scipy import sparse
 
 from wildcell.arrays import Booleans, Floats, Matrix
 from wildcell.datasets.dataset import Dataset
@@ -14,6 +15,7 @@ from wildcell.errors import DataError, OptionError
 from wildcell.registry import did_you_mean
 from wildcell.scenarios.embedding_file import check_is_file, embedding_numbers, read_embedding
 from wildcell.scenarios.pca import Components, fit_pca
+from wildcell.scenarios.task import Cells
 from wildcell.store.fingerprint import file_sha256, fingerprint
 
 BLOCK_CELLS = 65_536
@@ -128,11 +130,47 @@ def embed_cells(
     True
     """
     asked = parse_embedding(rule)
-    if asked.kind == "none":
-        return None
     if asked.kind == "pca":
         return _embed_by_pca(fit_pca(lognorm(seen), asked.n_dimensions), len(seen), lognorm)
-    return _embed_by_lookup(asked, dataset)
+    return looked_up_embedding(rule, dataset)
+
+
+def looked_up_embedding(rule: str, dataset: Dataset) -> Floats | None:
+    """Return the embedding of all cells of a screen that was made elsewhere, if the rule says so.
+
+    None where there is none, or where it is to be fitted.
+    """
+    asked = parse_embedding(rule)
+    return _embed_by_lookup(asked, dataset) if asked.kind in ("obsm", "file") else None
+
+
+def embed_together(
+    rule: str,
+    dataset: Dataset,
+    beside: Sequence[Cells],
+    *,
+    seen: Booleans,
+    lognorm: Callable[[Booleans], Matrix],
+) -> tuple[Floats | None, tuple[Cells, ...]]:
+    """Return an embedding of a screen, and the cells beside it with theirs.
+
+    Principal components are fitted on all that is seen together; embeddings that were made
+    elsewhere are those that the cells bear already.
+
+    Parameters
+    ----------
+    rule, dataset, seen, lognorm
+        As for `embed_cells`.
+    beside
+        Cells of other screens, on the same genes.
+    """
+    asked = parse_embedding(rule)
+    if asked.kind != "pca" or not beside:
+        return embed_cells(rule, dataset, seen=seen, lognorm=lognorm), tuple(beside)
+    every = sparse.vstack([lognorm(seen), *(cells.lognorm for cells in beside)], format="csr")
+    components = fit_pca(every, asked.n_dimensions)
+    embedded = [replace(cells, embedding=components.transform(cells.lognorm)) for cells in beside]
+    return _embed_by_pca(components, len(seen), lognorm), tuple(embedded)
 
 
 def embedding_fingerprint(rule: str, dataset: Dataset) -> str:

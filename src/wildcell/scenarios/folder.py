@@ -22,7 +22,7 @@ from wildcell.scenarios.task import Cells, Origin, Query, Task, Truth
 from wildcell.store.atomic import write_cells, write_json, write_table, writing
 
 TRUTH_SIDES = ["test", "kept", "given"]
-TRUTH_PARTS = ["conditions", "targets", "noisy_groups", "origin"]
+TRUTH_PARTS = ["conditions", "targets", "noisy_groups", "unseen_genes", "origin"]
 TASK_FILES = {
     "train.h5ad": "perturbed training cells with the controls given for their contexts",
     "val.h5ad": "cells set aside for choosing options, with their given controls",
@@ -72,6 +72,9 @@ def _preprocessing(task: Task) -> dict[str, Any]:
         "expression": str(cells.expression),
         "target_sum": cells.target_sum,
         "genes": list(cells.genes),
+        "target": task.target,
+        "epoch_cells": task.epoch_cells,
+        "unmeasured": {name: list(genes) for name, genes in task.unmeasured.items()},
         "files": TASK_FILES,
     }
 
@@ -93,12 +96,16 @@ def read_task(folder: Path) -> Task:
         )
     try:
         query = _read_query(folder)
+        said = json.loads((folder / "preprocess.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, KeyError) as error:
         raise DataError(f"{folder} holds a table that cannot be read: {error}.") from error
     return Task(
         from_anndata(read_cells(folder / "train.h5ad")),
         from_anndata(read_cells(folder / "val.h5ad")),
         query,
+        target=said.get("target", ""),
+        epoch_cells=said.get("epoch_cells", 0),
+        unmeasured={name: tuple(genes) for name, genes in said.get("unmeasured", {}).items()},
     )
 
 
@@ -127,6 +134,7 @@ def write_truth(path: Path, truth: Truth) -> None:
         "conditions": truth.conditions,
         "targets": truth.targets,
         "noisy_groups": np.array(truth.noisy_groups, dtype=str),
+        "unseen_genes": np.array(truth.unseen_genes, dtype=str),
         "origin": json.dumps(asdict(truth.origin)),
     }
     write_cells(path, cells)
@@ -154,6 +162,7 @@ def truth_from(cells: ad.AnnData) -> Truth:
         conditions=conditions.astype({name: str for name in conditions if name != "n_cells"}),
         targets=targets,
         noisy_groups=tuple(map(str, metadata["noisy_groups"])),
+        unseen_genes=tuple(map(str, metadata["unseen_genes"])),
         origin=_origin_from(str(metadata["origin"])),
         **sides,
     )

@@ -14,7 +14,6 @@ from wildcell.scenarios.task import Truth
 
 N_EXAMPLES = 5
 
-MODEL_SIDES = ("train", "val", "given")
 JUDGE_SIDES = ("test", "kept")
 
 
@@ -132,6 +131,8 @@ class Case:
         What other names of genes and compounds stand for.
     panels
         The genes that the scenario's rule chooses on `train` and on `all` cells, where known.
+    claims_of
+        The screen whose training cells alone count against what is claimed, "" for all.
     """
 
     sides: Mapping[str, Side]
@@ -145,6 +146,7 @@ class Case:
     feature_origin: Mapping[str, Any] = field(default_factory=dict)
     aliases: Mapping[str, str] = field(default_factory=dict)
     panels: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    claims_of: str = ""
 
     @cached_property
     def copies(self) -> dict[tuple[str, str], Copies]:
@@ -153,8 +155,8 @@ class Case:
         pairs = [
             (judged, seen)
             for judged in JUDGE_SIDES
-            for seen in MODEL_SIDES
-            if {judged, seen} <= set(piles)
+            for seen in piles
+            if judged in piles and seen not in JUDGE_SIDES
         ]
         n_pairs = sum(
             float(len(piles[judged].index)) * len(piles[seen].index) for judged, seen in pairs
@@ -169,6 +171,8 @@ class Case:
     def trained(self) -> pd.DataFrame:
         """The perturbed conditions trained on."""
         obs = self.sides["train"].obs
+        if self.claims_of:
+            obs = obs[obs["dataset"] == self.claims_of]
         conditions = obs[CONDITION].astype(str).drop_duplicates()
         return conditions[conditions["perturbation"] != CONTROL]
 

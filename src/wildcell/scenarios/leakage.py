@@ -1,11 +1,12 @@
 """The leak audit: whether anything of the test is in what a model may see."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from wildcell.arrays import as_csr
 from wildcell.names import CONDITION, SHAM
 from wildcell.scenarios.duplicates import Copies, Pile
 from wildcell.scenarios.feature_leaks import leaking_columns
@@ -14,7 +15,7 @@ from wildcell.scenarios.name_leaks import Renamed, renamed_perturbations
 from wildcell.scenarios.replicate_leaks import shared_donors, shared_replicates
 from wildcell.scenarios.rows import pack
 from wildcell.scenarios.spelling import Lexicon
-from wildcell.scenarios.task import Cells, Task, Truth
+from wildcell.scenarios.task import Cells, Task, Truth, cells_on
 
 LENIENT_CATEGORIES = {"seen", SHAM}
 
@@ -34,6 +35,7 @@ def audit(
     strict: bool | None = None,
     aliases: Mapping[str, str] | None = None,
     feature_origin: Mapping[str, Any] | None = None,
+    foreign: Sequence[Cells] = (),
 ) -> Audit:
     """Look for anything of the truth in a task.
 
@@ -49,6 +51,9 @@ def audit(
         What other names of genes and compounds stand for.
     feature_origin
         What the file of features says of itself; `cells` other than `train` is a leak.
+    foreign
+        Foreign cells of the task as they were measured, before they were scaled: copies of test
+        cells are found in them that thinning would hide.
 
     Examples
     --------
@@ -63,15 +68,17 @@ def audit(
         "given": task.query.controls,
         "test": truth.test,
         "kept": truth.kept,
+        **{f"foreign {number}": some for number, some in enumerate(foreign, start=1)},
     }
     return examine(
         Case(
-            sides={name: side_of(some) for name, some in cells.items()},
+            sides=sides_of(cells, task.unmeasured),
             tested=truth.conditions,
             components=task.query.components,
             genes=list(task.train.genes),
             is_strict=is_strict(truth.conditions) if strict is None else strict,
             flags=truth.origin.flags,
+            claims_of=claims_of(task, truth),
             truth=truth,
             features=task.query.features,
             feature_origin=feature_origin or {},
@@ -80,9 +87,48 @@ def audit(
     )
 
 
-def side_of(cells: Cells) -> Side:
-    """Return cells as one side of an audit."""
-    return Side(cells.obs, Pile(pack(cells.X, cells.expression), np.arange(cells.n)))
+def sides_of(
+    cells: Mapping[str, Cells], unmeasured: Mapping[str, Collection[str]]
+) -> dict[str, Side]:
+    """Return cells as sides of an audit, on the genes that can be compared.
+
+    Parameters
+    ----------
+    cells
+        By the name of the side.
+    unmeasured
+        Genes that a screen did not measure, by the name of the screen.
+    """
+    common = comparable_genes(cells.values(), unmeasured)
+    return {name: _side_of(_on_genes(some, common)) for name, some in cells.items()}
+
+
+def comparable_genes(
+    cells: Iterable[Cells], unmeasured: Mapping[str, Collection[str]]
+) -> list[str]:
+    """Return the genes that all cells have and every screen measured, in the order of the first."""
+    first, *others = (some.genes for some in cells)
+    lacking = set().union(*unmeasured.values())
+    shared = set(first).intersection(*map(set, others)) - lacking
+    return [gene for gene in first if gene in shared]
+
+
+def _on_genes(cells: Cells, genes: list[str]) -> Cells:
+    return cells if list(cells.genes) == genes else cells_on(cells, np.array(genes, dtype=object))
+
+
+def _side_of(cells: Cells) -> Side:
+    return Side(cells.obs, Pile(pack(as_csr(cells.X), cells.expression), np.arange(cells.n)))
+
+
+def claims_of(task: Task, truth: Truth | None) -> str:
+    """Return the screen whose training cells alone count against what is claimed, "" for all.
+
+    Where foreign cells of what is held out are trained on by intent, only the target's own are
+    held against the claim that it was never trained on.
+    """
+    words = {} if truth is None else truth.origin.pool
+    return task.target if words.get("held_out", "") == "keep" else ""
 
 
 def examine(case: Case) -> Audit:

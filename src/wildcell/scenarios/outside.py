@@ -15,7 +15,7 @@ from wildcell.scenarios.panel import CELL_COLUMNS
 from wildcell.scenarios.pose import Question, pose
 from wildcell.scenarios.scenario import Scenario
 from wildcell.scenarios.split import Split
-from wildcell.scenarios.task import Cells, Truth
+from wildcell.scenarios.task import Cells, Truth, cells_on
 
 SEEN_BOTH_HALVES = (
     "the controls were halved after the fact. A model that learnt from the kept half scores too "
@@ -149,12 +149,6 @@ def on_genes(truth: Truth, genes: Names) -> Truth:
         given=cells_on(truth.given, shared),
         targets=truth.targets[truth.targets["gene"].isin(shared)].reset_index(drop=True),
     )
-
-
-def cells_on(cells: Cells, genes: Names) -> Cells:
-    """Return cells on some of their genes, in the order given."""
-    columns = pd.Index(cells.genes).get_indexer(genes)
-    return replace(cells, X=cells.X[:, columns], genes=genes)
 
 
 def _check_truth(truth: Dataset) -> None:

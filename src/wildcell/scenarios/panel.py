@@ -44,6 +44,7 @@ class Panel:
         """Return the cells where `rows` holds, shape (n_cells,), as copies."""
         cells = self.dataset.cells
         obs = cells.obs.loc[rows, CELL_COLUMNS].astype(str).reset_index(drop=True)
+        obs["dataset"] = self.dataset.name
         obs["total_counts"] = (
             cells.obs.loc[rows, "total_counts"].to_numpy(float)
             if "total_counts" in cells.obs

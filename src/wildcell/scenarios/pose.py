@@ -1,7 +1,7 @@
 """From a data set and a split to the two sides of one question."""
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,11 +11,21 @@ from numpy.typing import NDArray
 from wildcell.arrays import Booleans
 from wildcell.datasets.dataset import Dataset
 from wildcell.names import CONDITION, SHAM, Modality, Role
-from wildcell.scenarios.controls import kept_controls, noisy_groups
-from wildcell.scenarios.embedding import embed_cells, parse_embedding
+from wildcell.scenarios.controls import noisy_groups
+from wildcell.scenarios.embedding import embed_together, looked_up_embedding, parse_embedding
 from wildcell.scenarios.feature_arms import features_in_arm
-from wildcell.scenarios.panel import fit_panel
+from wildcell.scenarios.merge import (
+    TrainingSide,
+    pooled_features,
+    side_alone,
+    stacked,
+    training_side,
+)
+from wildcell.scenarios.panel import Panel, fit_panel
+from wildcell.scenarios.pool import Pool
+from wildcell.scenarios.pool_tables import pool_flags
 from wildcell.scenarios.scenario import Scenario
+from wildcell.scenarios.seats import Seats, take_seats
 from wildcell.scenarios.split import Split
 from wildcell.scenarios.task import Origin, Query, Task, Truth
 
@@ -35,6 +45,7 @@ def pose(
     scenario: Scenario,
     *,
     features: pd.DataFrame | None = None,
+    foreign: Sequence[Dataset] = (),
 ) -> Question:
     """Make the two sides of one question. Every array is a copy of its own.
 
@@ -49,9 +60,13 @@ def pose(
     split
         Who is trained on and who is tested, from `make_splits`.
     scenario
-        The question's words; `genes`, `fit_on`, `embedding` and `features` are used here.
+        The question's words; `genes`, `fit_on`, `embedding`, `features` and `pool` are used here.
     features
         Features of components, indexed by component; those of the screen itself by default.
+    foreign
+        Other screens, trained on as the arm's `pool` says and never tested. What is judged, the
+        genes included, is the same in all arms; genes that an arm does not give to models are
+        judged as no change.
 
     Examples
     --------
@@ -63,93 +78,171 @@ def pose(
     >>> bool(set(task.train.obs["context"]) & set(truth.test.obs["context"]))
     False
     """
-    scenario = scenario.in_arm(split.arm)
-    roles = split.roles_of_cells(dataset)
-    asked = _with_test_sizes(split.conditions_in(Role.TEST), dataset, roles == Role.TEST)
-    is_kept = kept_controls(dataset, set(asked["control_group"]), seed=split.seed)
-    is_given = dataset.is_control & ~is_kept
-    is_seen = (roles == Role.TRAIN) | is_given
-    panel = fit_panel(
-        dataset, np.ones_like(is_seen) if scenario.fit_on == "all" else is_seen, scenario.genes
-    )
-    embedding = embed_cells(
-        scenario.embedding,
-        dataset,
-        seen=is_seen,
-        lognorm=lambda rows: panel.take(rows).lognorm,
-    )
-    panel = replace(panel, embedding=embedding)
-    is_beside_test = _in_groups(dataset, roles == Role.TEST)
-    train, val = (
-        panel.take((roles == role) | (is_given & _in_groups(dataset, roles == role)))
-        for role in (Role.TRAIN, Role.VAL)
-    )
-    given = panel.take(is_given & is_beside_test)
-    query = Query(
-        conditions=asked[[*CONDITION, "control_group", "category"]].copy(),
-        controls=given,
-        components=dataset.components.copy(),
-        features=features_in_arm(
-            scenario.features,
-            dataset.features if features is None else features,
-            dataset.components,
-            np.random.default_rng(split.seed),
-        ),
-    )
-    truth = Truth(
-        conditions=asked[TRUTH_COLUMNS].copy(),
-        test=panel.take(roles == Role.TEST),
-        kept=panel.take(is_kept),
-        given=panel.take(is_given & is_beside_test),
-        targets=target_genes(asked, dataset.components, panel.gene_names),
-        origin=_origin(
-            dataset, split, scenario, roles, {"given": given.n, "kept": int(is_kept.sum())}
-        ),
-        noisy_groups=noisy_groups(
-            panel.take(is_beside_test & ~dataset.is_control & ~_are_shams(dataset, asked)),
-            panel.take(is_beside_test & dataset.is_control),
-        ),
-    )
-    return Question(Task(train, val, query), truth)
+    return lay_out(dataset, split, scenario, features=features, foreign=foreign).question
 
 
-def _origin(
+class LaidOut(NamedTuple):
+    """A question, and the pool that its training side is of, where there is one."""
+
+    question: Question
+    pool: Pool | None
+
+
+def lay_out(
     dataset: Dataset,
     split: Split,
     scenario: Scenario,
-    roles: NDArray[np.object_],
+    *,
+    features: pd.DataFrame | None = None,
+    foreign: Sequence[Dataset] = (),
+) -> LaidOut:
+    """Make the two sides of one question, as `pose` does, and keep the pool beside them."""
+    words = scenario.in_arm(split.arm)
+    seats = take_seats(dataset, split)
+    is_fitted = np.ones_like(seats.is_seen) if words.fit_on == "all" else seats.is_seen
+    judged = replace(
+        fit_panel(dataset, is_fitted, words.genes),
+        embedding=looked_up_embedding(words.embedding, dataset),
+    )
+    every_feature = pooled_features(dataset.features if features is None else features, foreign)
+    pool = None
+    if words.pool.needs_foreign:
+        pool = Pool(
+            judged,
+            seats,
+            split,
+            tuple(foreign),
+            words.pool,
+            genes=words.genes,
+            embedding=words.embedding,
+            features=every_feature,
+        )
+    side = _embedded(side_alone(judged, seats) if pool is None else training_side(pool), words)
+    judged = replace(judged, embedding=side.panel.embedding)
+    task = _task(seats, split, side, words, every_feature)
+    flags = () if pool is None else pool_flags(pool)
+    return LaidOut(Question(task, _truth(seats, split, judged, side, words, flags=flags)), pool)
+
+
+def _embedded(side: TrainingSide, words: Scenario) -> TrainingSide:
+    panel = side.panel
+    if panel.embedding is not None:
+        return side
+    embedding, beside = embed_together(
+        words.embedding,
+        panel.dataset,
+        side.beside,
+        seen=side.is_learned,
+        lognorm=lambda rows: panel.take(rows).lognorm,
+    )
+    return side._replace(panel=replace(panel, embedding=embedding), beside=beside)
+
+
+def _task(
+    seats: Seats,
+    split: Split,
+    side: TrainingSide,
+    words: Scenario,
+    features: pd.DataFrame | None,
+) -> Task:
+    nothing = np.zeros_like(seats.is_kept)
+    train, val = (
+        side.panel.take(seats.with_given(role) if side.has_target else nothing)
+        for role in (Role.TRAIN, Role.VAL)
+    )
+    asked = _asked(seats, split)
+    query = Query(
+        conditions=asked[[*CONDITION, "control_group", "category"]].copy(),
+        controls=side.panel.take(seats.is_given & seats.beside(Role.TEST)),
+        components=side.components,
+        features=features_in_arm(
+            words.features, features, side.components, np.random.default_rng(split.seed)
+        ),
+    )
+    return Task(
+        stacked([train, *side.beside]),
+        val,
+        query,
+        target=seats.dataset.name,
+        epoch_cells=int(seats.of(Role.TRAIN).sum()),
+        unmeasured=side.unmeasured,
+    )
+
+
+def _truth(
+    seats: Seats,
+    split: Split,
+    judged: Panel,
+    side: TrainingSide,
+    words: Scenario,
+    *,
+    flags: tuple[str, ...],
+) -> Truth:
+    dataset, asked = seats.dataset, _asked(seats, split)
+    is_beside_test = seats.beside(Role.TEST)
+    given = judged.take(seats.is_given & is_beside_test)
+    kept = judged.take(seats.is_kept)
+    perturbed = is_beside_test & ~dataset.is_control & ~_are_shams(dataset, asked)
+    names = judged.gene_names
+    return Truth(
+        conditions=asked[TRUTH_COLUMNS].copy(),
+        test=judged.take(seats.of(Role.TEST)),
+        kept=kept,
+        given=given,
+        targets=target_genes(asked, dataset.components, names),
+        origin=_origin(seats, split, words, flags, {"given": given.n, "kept": kept.n}),
+        noisy_groups=noisy_groups(
+            judged.take(perturbed), judged.take(is_beside_test & dataset.is_control)
+        ),
+        unseen_genes=tuple(map(str, names[~np.isin(names, side.panel.gene_names)])),
+    )
+
+
+def _origin(
+    seats: Seats,
+    split: Split,
+    words: Scenario,
+    flags: tuple[str, ...],
     controls: Mapping[str, int],
 ) -> Origin:
     sizes: dict[str, Any] = {
         str(role): {
             "conditions": len(split.conditions_in(role)),
-            "cells": int((roles == role).sum()),
+            "cells": int(seats.of(role).sum()),
         }
         for role in Role
     }
+    sizes |= {f"controls_{side}": n for side, n in controls.items()}
     leak = "leak: genes were chosen on all cells, test cells included"
     cautions = [
-        leak if scenario.fit_on == "all" else "",
-        parse_embedding(scenario.embedding).caution,
+        leak if words.fit_on == "all" else "",
+        parse_embedding(words.embedding).caution,
+        *flags,
     ]
     return Origin(
-        scenario=scenario.name,
+        scenario=words.name,
         arm=split.arm,
-        dataset=dataset.name,
+        dataset=seats.dataset.name,
         seed=split.seed,
         fold=split.fold,
         n_folds=split.n_folds,
-        question=scenario.question,
-        reference=scenario.reference,
-        genes=scenario.genes,
+        question=words.question,
+        reference=words.reference,
+        genes=words.genes,
         flags=tuple(filter(None, cautions)),
-        sizes={**sizes, **{f"controls_{side}": n for side, n in controls.items()}},
+        sizes=sizes,
+        pool=asdict(words.pool) if words.pool.needs_foreign else {},
     )
 
 
-def _with_test_sizes(asked: pd.DataFrame, dataset: Dataset, is_test: Booleans) -> pd.DataFrame:
-    """Count the test cells of each condition, which at cell level are not all of its cells."""
-    sizes = dataset.cells.obs.loc[is_test, CONDITION].astype(str).value_counts()
+def _asked(seats: Seats, split: Split) -> pd.DataFrame:
+    """Return the conditions asked about with the number of their test cells.
+
+    At cell level these are not all of their cells.
+    """
+    asked = split.conditions_in(Role.TEST)
+    obs = seats.dataset.cells.obs.loc[seats.of(Role.TEST), CONDITION]
+    sizes = obs.astype(str).value_counts()
     return asked.assign(
         n_cells=sizes.reindex(pd.MultiIndex.from_frame(asked[CONDITION])).to_numpy()
     )
@@ -159,12 +252,6 @@ def _are_shams(dataset: Dataset, asked: pd.DataFrame) -> Booleans:
     """Mark the cells of sham perturbations, shape (n_cells,)."""
     shams = asked.loc[asked["category"] == SHAM, "perturbation"]
     return np.asarray(dataset.cells.obs["perturbation"].isin(set(shams)))
-
-
-def _in_groups(dataset: Dataset, rows: Booleans) -> Booleans:
-    """Mark every cell whose control group one of the marked cells belongs to."""
-    groups = dataset.cells.obs["control_group"].astype(str)
-    return np.asarray(groups.isin(set(groups[rows])))
 
 
 def target_genes(

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from wildcell.arrays import Booleans, Floats, Matrix, moments
+from wildcell.arrays import Booleans, Floats, Matrix, Moments, moments
 from wildcell.scenarios.scenario import gene_count
 
 
@@ -23,12 +23,28 @@ def choose_genes(lognorm: Matrix, rule: str) -> Booleans:
     -------
     Shape (n_genes,).
     """
-    n_chosen, n_genes = gene_count(rule), lognorm.shape[1]
+    return choose_by_moments(moments_of_all(lognorm), rule)
+
+
+def moments_of_all(lognorm: Matrix) -> Moments:
+    """Return the moments of all cells together, one group."""
+    return moments(lognorm, np.zeros(lognorm.shape[0], dtype=np.intp), 1)
+
+
+def choose_by_moments(every: Moments, rule: str) -> Booleans:
+    """Mark the genes that a rule chooses, by the moments of log values, one group.
+
+    The moments of several screens may be added up.
+
+    Returns
+    -------
+    Shape (n_genes,).
+    """
+    n_chosen, n_genes = gene_count(rule), every.total.shape[1]
     if n_chosen is None or n_chosen >= n_genes:
         return np.ones(n_genes, dtype=bool)
-    excess = excess_variability(lognorm)
     chosen = np.zeros(n_genes, dtype=bool)
-    chosen[np.argsort(-excess, kind="stable")[:n_chosen]] = True
+    chosen[np.argsort(-_excess(every), kind="stable")[:n_chosen]] = True
     return chosen
 
 
@@ -37,10 +53,12 @@ def excess_variability(lognorm: Matrix) -> Floats:
 
     Genes that do not vary are at minus infinity.
     """
-    n_cells = lognorm.shape[0]
-    every = moments(lognorm, np.zeros(n_cells, dtype=np.intp), 1)
+    return _excess(moments_of_all(lognorm))
+
+
+def _excess(every: Moments) -> Floats:
     mean = every.mean[0]
-    variance = every.squared_error[0] * n_cells
+    variance = every.squared_error[0] * every.n[0]
     varies = (variance > 0) & (mean > 0)
     excess = np.full(len(mean), -np.inf)
     if varies.sum() < 10:

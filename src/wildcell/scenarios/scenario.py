@@ -10,6 +10,7 @@ from typing import Any
 
 from wildcell.errors import OptionError, UnknownNameError
 from wildcell.registry import did_you_mean
+from wildcell.scenarios.pooling import Pooling
 
 DEFAULT_METRICS = (
     "effect_r2",
@@ -29,7 +30,7 @@ DEFAULT_METRICS = (
 )
 
 
-ARM_WORDS = ("splitter", "strict", "genes", "fit_on", "embedding", "features")
+ARM_WORDS = ("splitter", "strict", "genes", "fit_on", "embedding", "features", "pool")
 """Words of a scenario that an arm may change; all other words of an arm are the splitter's."""
 
 
@@ -71,6 +72,10 @@ class Scenario:
     features
         The features of components that models are given: `given` (those named, or the data
         set's own), `none`, `one-hot`, or `shuffled` (the given ones dealt out anew).
+    foreign
+        Other screens, by name or file, that may be trained on and are never tested.
+    pool
+        How they are.
     shams
         How many sham perturbations are asked about in each tested control group, at most.
     strict
@@ -93,6 +98,8 @@ class Scenario:
     fit_on: str = "train"
     embedding: str = "none"
     features: str = "given"
+    foreign: tuple[str, ...] = ()
+    pool: Pooling = field(default=Pooling())
     shams: int = 0
     strict: bool = True
     metrics: tuple[str, ...] = DEFAULT_METRICS
@@ -104,9 +111,8 @@ class Scenario:
 
     def in_arm(self, arm: str | None) -> "Scenario":
         """Return the scenario with the words that an arm changes, the default one if None."""
-        return replace(
-            self, **{key: value for key, value in self._words(arm).items() if key in ARM_WORDS}
-        )
+        words = {key: value for key, value in self._words(arm).items() if key in ARM_WORDS}
+        return replace(self, **{**words, "pool": self.pool.changed(words.get("pool", {}))})
 
     def _words(self, arm: str | None) -> Mapping[str, Any]:
         arm = arm or self.default_arm
@@ -193,10 +199,17 @@ def parse_scenario(text: str, *, source: str) -> Scenario:
     values: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value for key, value in words.items()
     }
-    scenario = Scenario(**values)
+    scenario = Scenario(**{**values, "pool": _pool_of(values.get("pool", {}), source)})
     _check_types(scenario, source)
     _check_values(scenario, source)
     return scenario
+
+
+def _pool_of(table: object, source: str) -> Pooling:
+    try:
+        return Pooling().changed(table)
+    except OptionError as error:
+        raise OptionError(f"Scenario {source}: {error}") from error
 
 
 def _read_words(text: str, source: str) -> dict[str, Any]:
@@ -239,6 +252,8 @@ KINDS: Mapping[str, tuple[type, str]] = {
     **dict.fromkeys(["version", "shams"], (int, "a whole number")),
     "strict": (bool, "true or false"),
     "arms": (Mapping, "a table"),
+    "foreign": (tuple, "a list"),
+    "pool": (Pooling, "a table"),
     "metrics": (tuple, "a list"),
     "seeds": (tuple, "a list"),
 }
@@ -254,6 +269,8 @@ def _check_types(scenario: Scenario, source: str) -> None:
             raise OptionError(f"Scenario {source}: arm {arm!r} must be a table; got {options!r}.")
     if not all(isinstance(name, str) for name in scenario.metrics):
         raise OptionError(f"Scenario {source}: metrics must be names; got {scenario.metrics}.")
+    if not all(isinstance(name, str) for name in scenario.foreign):
+        raise OptionError(f"Scenario {source}: foreign must be names; got {scenario.foreign}.")
     if not all(isinstance(seed, int) for seed in scenario.seeds):
         raise OptionError(f"Scenario {source}: seeds must be whole numbers; got {scenario.seeds}.")
 
@@ -264,9 +281,16 @@ def _check_values(scenario: Scenario, source: str) -> None:
     scenario.options(scenario.default_arm)
     _check_choices(scenario, source)
     for arm in scenario.arms:
-        words = scenario.in_arm(arm)
+        words = _checked_arm(scenario, arm, source)
         _check_types(words, f"{source}, arm {arm}")
         _check_choices(words, f"{source}, arm {arm}")
+
+
+def _checked_arm(scenario: Scenario, arm: str, source: str) -> Scenario:
+    try:
+        return scenario.in_arm(arm)
+    except OptionError as error:
+        raise OptionError(f"Scenario {source}, arm {arm}: {error}") from error
 
 
 def _check_choices(scenario: Scenario, source: str) -> None:

@@ -14,6 +14,7 @@ from wildcell.datasets.dataset import Dataset
 from wildcell.errors import OptionError, SplitError
 from wildcell.names import CONDITION, Role
 from wildcell.registry import Registry
+from wildcell.scenarios.elsewhere import beside_foreign, cells_beside_foreign
 from wildcell.scenarios.panel import control_cells
 from wildcell.scenarios.scenario import Scenario
 from wildcell.store.fingerprint import fingerprint
@@ -128,6 +129,7 @@ def make_splits(
     seed: int,
     arm: str | None = None,
     features: pd.DataFrame | None = None,
+    foreign: Sequence[Dataset] = (),
 ) -> list[Split]:
     """Split a data set as a scenario says, one split a fold.
 
@@ -144,6 +146,10 @@ def make_splits(
         Arm of the scenario, the default one if None.
     features
         Features of components in the place of the data set's own, for splitters that need some.
+    foreign
+        Other screens that may be trained on. They have no roles; the category of a tested
+        condition says whether one of them has measured it, and where the arm asks about such
+        conditions alone, folds that have none are left out.
 
     Raises
     ------
@@ -164,10 +170,24 @@ def make_splits(
     for fold, roles in enumerate(folds):
         check_roles(roles, table, rule)
         conditions, cell_roles = _at_condition_level(dataset, roles, rule.level)
+        conditions = beside_foreign(conditions, foreign, scenario.in_arm(arm).pool)
+        if cell_roles is not None:
+            of_cell = _table_at_level(dataset, rule.level)
+            cell_roles = cells_beside_foreign(cell_roles, of_cell, conditions)
         splits.append(
             Split(scenario.name, arm, seed, fold, len(folds), conditions, cell_roles, tables)
         )
-    return splits
+    asked = [split for split in splits if len(split.conditions_in(Role.TEST))]
+    if not asked:
+        raise SplitError(
+            f"No tested perturbation of {dataset.name} is in {_some(foreign)}; name other foreign "
+            "data, or take an arm that asks about all."
+        )
+    return asked
+
+
+def _some(foreign: Sequence[Dataset]) -> str:
+    return " or ".join(screen.name for screen in foreign)
 
 
 def evidence_for(

@@ -1,7 +1,7 @@
 """The two sides of one question: what a model may see, and what only the judge may."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -26,7 +26,8 @@ class Cells:
         Gene symbols, shape (n_genes,).
     obs
         One row a cell, index 0 to n_cells - 1: context, perturbation, control_group, batch,
-        replicate, and total_counts (library size over all genes; NaN where there are no counts).
+        replicate, dataset (where the cells are of a screen), and total_counts (library size over
+        all genes; NaN where there are no counts).
     expression
         What the numbers of `X` are.
     target_sum
@@ -112,6 +113,12 @@ class Cells:
         return names, moments(self.lognorm, groups, len(names))
 
 
+def cells_on(cells: Cells, genes: Names) -> Cells:
+    """Return cells on some of their genes, in the order given."""
+    columns = pd.Index(cells.genes).get_indexer(genes)
+    return replace(cells, X=cells.X[:, columns], genes=genes)
+
+
 @dataclass(frozen=True)
 class Query:
     """What is asked: the response of these conditions, given their controls.
@@ -166,11 +173,38 @@ class Task:
         controls; what they are used for is the model's affair.
     query
         What is asked.
+    target
+        Name of the screen that is asked about, as in column dataset of training cells; "" where
+        all cells are of one.
+    epoch_cells
+        Perturbed training cells of that screen in its split, the same number whatever else is
+        trained on: a model that counts its steps in passes over so many cells, drawing others
+        beside them, takes equal steps in all arms. 0 where it is all training cells.
+    unmeasured
+        Genes that a screen did not measure, by the name of the screen: zeros of its cells there
+        say nothing.
     """
 
     train: Cells
     val: Cells
     query: Query
+    target: str = ""
+    epoch_cells: int = 0
+    unmeasured: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def is_foreign(self) -> Booleans:
+        """Which training cells are of another screen than the one asked about, (n_cells,).
+
+        The target's own cells given over and over count as foreign, but for the first time.
+        """
+        if "dataset" not in self.train.obs or not self.target:
+            return np.zeros(self.train.n, dtype=bool)
+        return np.asarray(self.train.obs["dataset"] != self.target)
+
+    def is_measured(self, dataset: str) -> Booleans:
+        """Mark the genes that a screen measured, shape (n_genes,)."""
+        return ~np.isin(self.train.genes, self.unmeasured.get(dataset, ()))
 
 
 def protected(task: Task) -> Task:
@@ -185,7 +219,7 @@ def protected(task: Task) -> Task:
         components=task.query.components.copy(),
         features=None if task.query.features is None else task.query.features.copy(),
     )
-    return Task(_protected(task.train), _protected(task.val), query)
+    return replace(task, train=_protected(task.train), val=_protected(task.val), query=query)
 
 
 def _protected(cells: Cells) -> Cells:
@@ -220,7 +254,9 @@ class Origin:
     flags
         What speaks against the question, in sentences.
     sizes
-        Conditions and cells by role, and controls by side.
+        Conditions and cells by role, controls by side, and foreign screens.
+    pool
+        What became of foreign screens, in the scenario's words; empty where there are none.
     """
 
     scenario: str
@@ -234,6 +270,7 @@ class Origin:
     genes: str
     flags: tuple[str, ...]
     sizes: Mapping[str, Any]
+    pool: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -257,6 +294,9 @@ class Truth:
         Control groups whose kept half is too noisy to measure effects against.
     origin
         Where the question comes from.
+    unseen_genes
+        Genes that are judged and that models were not given: whatever they answer, no change is
+        what they said of these.
     """
 
     conditions: pd.DataFrame
@@ -266,6 +306,7 @@ class Truth:
     targets: pd.DataFrame
     origin: Origin
     noisy_groups: tuple[str, ...] = ()
+    unseen_genes: tuple[str, ...] = ()
 
     @cached_property
     def is_target(self) -> Booleans:
