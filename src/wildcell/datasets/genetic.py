@@ -136,10 +136,13 @@ ADAMSON_SCREEN = register(
     )
 )
 
-NORMAN_SMALL = register(
-    Recipe(
-        name="norman2019-mcfaline2023-small",
-        summary="Parts of two screens: CRISPRa in K562, CRISPRi in three glioblastoma lines.",
+
+def _small_screens(
+    name: str, summary: str, expected: Counts, where: tuple[str, ...] = ()
+) -> Recipe:
+    return Recipe(
+        name=name,
+        summary=summary,
         file=None,
         options=CurateOptions(
             perturbation_column="perturbation",
@@ -148,11 +151,40 @@ NORMAN_SMALL = register(
             modality_column="perturbation_type",
             counts_layer="counts",
             total_counts_column="ncounts",
+            where=where,
             licence="BSD-3-Clause",
             citation="Norman et al. 2019, Science, doi:10.1126/science.aax4438 (GSE133344); "
             "McFaline-Figueroa et al. (GSE225775); file: PerturBench",
         ),
-        expected=Counts(cells=5_961, genes=500, perturbations=33),
+        expected=expected,
+    )
+
+
+SMALL_SOURCE = Counts(cells=5_961, genes=500, perturbations=33)
+
+NORMAN_SMALL = register(
+    _small_screens(
+        "norman2019-mcfaline2023-small",
+        "Parts of two screens: CRISPRa in K562, CRISPRi in three glioblastoma lines.",
+        SMALL_SOURCE,
+    )
+)
+
+NORMAN_ALONE = register(
+    _small_screens(
+        "norman2019-small",
+        "CRISPRa in K562, of the file of parts of two screens (Norman 2019).",
+        SMALL_SOURCE,
+        where=("source_dataset=norman19",),
+    )
+)
+
+MCFALINE_ALONE = register(
+    _small_screens(
+        "mcfaline2023-small",
+        "CRISPRi in three glioblastoma lines, of the file of parts of two screens (McFaline).",
+        SMALL_SOURCE,
+        where=("source_dataset=mcfaline23",),
     )
 )
 
