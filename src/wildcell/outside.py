@@ -5,11 +5,11 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
-import anndata as ad
 import numpy as np
 import pandas as pd
 
 from wildcell.datasets.dataset import Dataset
+from wildcell.datasets.open import open_cells
 from wildcell.datasets.read import read_cells
 from wildcell.errors import OptionError, PredictionError
 from wildcell.judge import Judge, find_metrics
@@ -29,6 +29,7 @@ from wildcell.scenarios.outside import (
 from wildcell.scenarios.prediction import Prediction
 from wildcell.scenarios.reading import (
     Labels,
+    ReadCells,
     check_source,
     labelled,
     library_size,
@@ -216,18 +217,19 @@ def judge_files(
 
 def open_case(prediction: Path, truth: Path, train: Path | None, reading: Reading) -> FileCase:
     """Read the files, settle their scales, and check that they fit."""
-    answered = labelled(read_cells(prediction), reading.labels, file=str(prediction))
-    expression, note = stated_or_detected(answered, reading.expression, file=str(prediction))
-    kind = prediction_kind(answered)
+    answered = labelled(open_cells(prediction), reading.labels)
+    expression, note = stated_or_detected(answered, reading.expression)
+    kind = prediction_kind(answered.cells)
     if kind is Kind.MEAN and expression is Expression.COUNTS:
         raise PredictionError(
             f"{prediction} holds counts in one row a condition; a mean is the mean of cells' log1p "
             "values. Give these, or cells."
         )
-    depth = _depth_of(answered, expression, kind, reading, str(prediction))
+    depth = _depth_of(answered, expression, kind, reading)
     notes = [note, f"{prediction}: rows are {'cells' if kind is Kind.CELLS else 'means'}."]
     held_to, task, more = _open_truth(truth, train, reading, depth, expression)
-    given = replace(prediction_from(answered, expression=expression, kind=kind), target_sum=depth)
+    answer = prediction_from(answered.in_memory, expression=expression, kind=kind)
+    given = replace(answer, target_sum=depth)
     if reading.is_on_common_genes:
         held_to = on_genes(held_to, given.genes)
         notes.append(f"Scored on the {len(held_to.test.genes)} genes in common.")
@@ -244,35 +246,37 @@ def open_case(prediction: Path, truth: Path, train: Path | None, reading: Readin
 
 
 def _depth_of(
-    cells: ad.AnnData, expression: Expression, kind: Kind, reading: Reading, file: str
+    read: ReadCells, expression: Expression, kind: Kind, reading: Reading
 ) -> float | None:
     """Return the library size of log1p values: as said, or as the cells show it."""
-    said, stated = reading.target_sum, stated_library_size(cells, file=file)
+    said, stated = reading.target_sum, stated_library_size(read)
     if said is not None and not (np.isfinite(said) and said > 0):
         raise OptionError(f"--target-sum must be a positive number; got {said}.")
     if said is not None and stated is not None and said != stated:
         raise OptionError(
-            f"{file} states a target_sum of {stated:g}, and --target-sum says {said:g}; drop the "
-            "option or mend the file."
+            f"{read.file} states a target_sum of {stated:g}, and --target-sum says {said:g}; drop "
+            "the option or mend the file."
         )
     if expression is not Expression.LOGNORM:
         return None
     if said is not None or kind is Kind.MEAN:
         return said or stated
-    return library_size(cells, file=file)
+    return library_size(read)
 
 
 def _open_truth(
     path: Path, train: Path | None, reading: Reading, depth: float | None, predicted: Expression
 ) -> tuple[Truth, Task | None, list[str]]:
     """Return the truth, a task for baselines where there is one, and what to say of them."""
-    cells = read_cells(path)
-    if is_truth(cells):
-        return truth_from(cells), None if train is None else _task_of(train), []
-    shown = labelled(cells, reading.labels, file=str(path))
-    expression, note = stated_or_detected(shown, None, file=str(path))
-    check_source(shown, expression, file=str(path))
-    screen = as_dataset(shown, expression, _own_depth(shown, expression, path), path.stem)
+    opened = open_cells(path)
+    if is_truth(opened.uns):
+        truth = truth_from(read_cells(path))
+        return truth, None if train is None else _task_of(train), []
+    shown = labelled(opened, reading.labels)
+    expression, note = stated_or_detected(shown, None)
+    check_source(shown, expression)
+    depth_of_truth = _own_depth(shown, expression)
+    screen = as_dataset(shown.in_memory, expression, depth_of_truth, path.stem)
     seen = None if train is None else _training(train, reading, expression)
     is_free = expression is Expression.COUNTS and predicted is Expression.LOGNORM
     if is_free and depth is None:
@@ -290,16 +294,15 @@ def _open_truth(
     return question.truth, None if seen is None else question.task, [note]
 
 
-def _own_depth(cells: ad.AnnData, expression: Expression, file: Path) -> float | None:
-    is_log = expression is Expression.LOGNORM
-    return library_size(cells, file=str(file)) if is_log else None
+def _own_depth(read: ReadCells, expression: Expression) -> float | None:
+    return library_size(read) if expression is Expression.LOGNORM else None
 
 
 def _training(path: Path, reading: Reading, expected: Expression) -> Dataset:
-    cells = labelled(read_cells(path), reading.labels, file=str(path))
-    expression, _ = stated_or_detected(cells, None, file=str(path))
-    check_source(cells, expression, file=str(path))
-    return as_dataset(cells, expression, _own_depth(cells, expected, path), path.stem)
+    read = labelled(open_cells(path), reading.labels)
+    expression, _ = stated_or_detected(read, None)
+    check_source(read, expression)
+    return as_dataset(read.in_memory, expression, _own_depth(read, expected), path.stem)
 
 
 def _task_of(folder: Path) -> Task:

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
+from wildcell.datasets.values import summarise_values
 from wildcell.errors import PredictionError
 from wildcell.names import CONDITION, CONTROL, Expression, Kind
 from wildcell.scenarios.answer import (
@@ -176,7 +177,7 @@ def test_unknown_values_are_found_with_their_condition(truth, means):
 def test_values_that_do_not_fit_their_scale_are_refused(X, expression, message):
     obs = pd.DataFrame({"context": ["c"], "perturbation": ["p"]})
     with pytest.raises(PredictionError, match=message):
-        check_values(sparse.csr_matrix(X), expression, obs)
+        check_values(summarise_values(np.array(X)), expression, obs)
 
 
 @pytest.mark.parametrize(
@@ -190,7 +191,7 @@ def test_values_that_do_not_fit_their_scale_are_refused(X, expression, message):
 )
 def test_values_that_fit_their_scale_pass(X, expression):
     obs = pd.DataFrame({"context": ["c"], "perturbation": ["p"]})
-    check_values(sparse.csr_matrix(X), expression, obs)
+    check_values(summarise_values(np.array(X)), expression, obs)
 
 
 def test_all_that_is_asked_must_be_answered_and_nothing_else(question, means):

@@ -16,7 +16,11 @@ COUNT_TOLERANCE = 0.5
 
 
 def check_expression(
-    cells: ad.AnnData, expression: Expression | None, *, is_gene_subset: bool
+    cells: ad.AnnData,
+    expression: Expression | None,
+    *,
+    is_gene_subset: bool,
+    values: ValueSummary | None = None,
 ) -> Iterator[str]:
     """Find the problems of the numbers in `X` and of `total_counts`.
 
@@ -28,6 +32,8 @@ def check_expression(
         What `X` is said to hold; None where nothing valid is said.
     is_gene_subset
         Whether the genes are said to be a subset of those measured.
+    values
+        What was seen in `X`; it is looked at if None, and need not be there else.
 
     Examples
     --------
@@ -37,7 +43,7 @@ def check_expression(
     >>> list(check_expression(cells, Expression.COUNTS, is_gene_subset=False))
     []
     """
-    values = summarise_values(cells.X)
+    values = summarise_values(cells.X) if values is None else values
     yield from _check_values(cells, values, expression)
     if expression is Expression.COUNTS:
         yield from _check_counts(cells, values)

@@ -11,6 +11,7 @@ from scipy import sparse
 
 from wildcell.arrays import CHUNK_ROWS, Booleans, Floats
 from wildcell.names import Expression
+from wildcell.streams.matrix import stream_of
 
 LARGEST_LOG = {Expression.LOGNORM: 20.0, Expression.LOG2: 40.0}
 """Above these, logarithms would stand for more molecules than any cell or array has."""
@@ -42,6 +43,16 @@ class ValueSummary:
     smallest: float = 0.0
     largest: float = 0.0
 
+    @property
+    def expression(self) -> Expression | None:
+        """What the values can be by their look; see `detect_expression`."""
+        if self.kinds["nan"] or self.kinds["infinite"] or self.kinds["negative"]:
+            return None
+        if not self.kinds["fractional"]:
+            return Expression.COUNTS
+        is_plausible = self.largest <= LARGEST_LOG[Expression.LOGNORM]
+        return Expression.LOGNORM if is_plausible else None
+
 
 def summarise_values(matrix: Any) -> ValueSummary:
     """Look at every value of a matrix once, in chunks of rows.
@@ -65,7 +76,9 @@ def summarise_values(matrix: Any) -> ValueSummary:
 
 
 def _chunks(matrix: Any) -> Iterator[tuple[int, sparse.csr_matrix]]:
-    if hasattr(matrix, "chunks") and callable(matrix.chunks):
+    if isinstance(matrix, np.ndarray) or sparse.issparse(matrix):
+        matrix = stream_of(matrix)
+    if callable(getattr(matrix, "chunks", None)):
         yield from matrix.chunks()
         return
     for start in range(0, matrix.shape[0], CHUNK_ROWS):
@@ -99,13 +112,7 @@ def detect_expression(matrix: Any) -> Expression | None:
     >>> str(detect_expression(np.array([[0.0, 3.0]])))
     'counts'
     """
-    seen = summarise_values(matrix)
-    if seen.kinds["nan"] or seen.kinds["infinite"] or seen.kinds["negative"]:
-        return None
-    if not seen.kinds["fractional"]:
-        return Expression.COUNTS
-    is_plausible = seen.largest <= LARGEST_LOG[Expression.LOGNORM]
-    return Expression.LOGNORM if is_plausible else None
+    return summarise_values(matrix).expression
 
 
 def _look_at(chunk: sparse.csr_matrix, start: int, summary: ValueSummary) -> None:

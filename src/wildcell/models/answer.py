@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
 
 from wildcell.arrays import Booleans
+from wildcell.datasets.values import summarise_values
 from wildcell.errors import PredictionError
 from wildcell.models.model import Ability, Input, ModelCard
 from wildcell.names import CONDITION, CONTROL
@@ -58,11 +58,7 @@ def _check_answer(prediction: Prediction, query: Query) -> None:
             f"The prediction has {len(extra)} conditions that were not asked: {sorted(extra)[:3]}."
         )
     gene_columns(prediction.genes, query.controls.genes)
-    check_values(
-        sparse.csr_matrix(prediction.X),
-        prediction.expression,
-        prediction.obs.reset_index(drop=True),
-    )
+    check_values(summarise_values(prediction.X), prediction.expression, prediction.obs)
 
 
 def unanswerable(card: ModelCard, task: Task) -> pd.Series:

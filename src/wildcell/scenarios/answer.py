@@ -9,13 +9,11 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from wildcell.arrays import Booleans, Codes, Floats, Matrix, Names, as_csr, log_normalise
+from wildcell.datasets.values import LARGEST_LOG, ValueSummary, summarise_values
 from wildcell.errors import PredictionError
 from wildcell.names import CONDITION, CONTROL, Expression, Kind
 from wildcell.scenarios.prediction import Prediction
 from wildcell.scenarios.task import Cells, Truth, cells_on
-
-LARGEST_LOG_VALUE = 20.0
-"""log1p of five hundred million: no cell has so many transcripts of a gene."""
 
 
 def check_conditions(prediction: Prediction, asked: pd.DataFrame) -> None:
@@ -54,7 +52,7 @@ def to_truth(prediction: Prediction, truth: Truth) -> Prediction:
     is_perturbed = (prediction.obs["perturbation"] != CONTROL).to_numpy()
     values = _as_matrix(prediction)[is_perturbed]
     obs = prediction.obs.loc[is_perturbed].reset_index(drop=True)
-    check_values(values, prediction.expression, obs)
+    check_values(summarise_values(values), prediction.expression, obs)
     scaled = _to_log_scale(values, obs, columns, prediction, truth.test)
     if is_unseen.any():
         scaled = _with_unseen(scaled, obs, truth, is_unseen, prediction.kind)
@@ -141,33 +139,32 @@ def gene_columns(predicted: Names, wanted: Names) -> Codes:
     return np.asarray(columns)
 
 
-def check_values(values: Matrix, expression: Expression, obs: pd.DataFrame) -> None:
+def check_values(values: ValueSummary, expression: Expression, obs: pd.DataFrame) -> None:
     """Raise `PredictionError` unless all values are finite and of the scale that is stated."""
-    data = values.data
-    if not np.isfinite(data).all():
-        row = int(np.searchsorted(values.indptr, np.flatnonzero(~np.isfinite(data))[0], "right"))
-        condition = tuple(obs.loc[row - 1, CONDITION])
+    n_bad = values.kinds["nan"] + values.kinds["infinite"]
+    if n_bad:
+        row = min(values.first[kind][0] for kind in ("nan", "infinite") if kind in values.first)
+        condition = tuple(obs[CONDITION].iloc[row])
         raise PredictionError(
-            f"The prediction holds {int((~np.isfinite(data)).sum())} values that are NaN or "
-            f"infinite, first in condition {condition}. Leave out what cannot be predicted."
+            f"The prediction holds {n_bad} values that are NaN or infinite, first in condition "
+            f"{condition}. Leave out what cannot be predicted."
         )
-    if expression is Expression.LOG2 or data.size == 0:
+    if expression is Expression.LOG2:
         return
-    if data.min() < 0:
+    if values.kinds["negative"]:
         raise PredictionError(
             f"The prediction is called {expression} but holds negative values, down to "
-            f"{data.min():.3g}. Clip them at 0, or state the scale that it is in."
+            f"{values.smallest:.3g}. Clip them at 0, or state the scale that it is in."
         )
-    is_whole = bool((data == np.round(data)).all())
-    if expression is Expression.COUNTS and not is_whole:
+    if expression is Expression.COUNTS and values.kinds["fractional"]:
         raise PredictionError(
             "The prediction is called counts but holds fractions, such as "
-            f"{data[data != np.round(data)][0]:.4g}. State --expression lognorm if that is it."
+            f"{values.first['fractional'][2]:.4g}. State --expression lognorm if that is it."
         )
-    if expression is Expression.LOGNORM and data.max() > LARGEST_LOG_VALUE:
+    if expression is Expression.LOGNORM and values.largest > LARGEST_LOG[expression]:
         raise PredictionError(
-            f"The prediction is called lognorm but reaches {data.max():.4g}; log values stay "
-            f"below {LARGEST_LOG_VALUE:g}. State --expression counts if that is it."
+            f"The prediction is called lognorm but reaches {values.largest:.4g}; log values stay "
+            f"below {LARGEST_LOG[expression]:g}. State --expression counts if that is it."
         )
 
 

@@ -227,7 +227,7 @@ def _tested(split: pd.DataFrame, obs: pd.DataFrame) -> pd.DataFrame:
 
 def _read_truth(path: Path) -> Truth:
     cells = read_cells(path)
-    if not is_truth(cells):
+    if not is_truth(cells.uns):
         raise DataError(f"{path} is not a truth that wildcell split wrote.")
     return truth_from(cells)
 

@@ -1,6 +1,7 @@
 """The task folder, which any model can read, and the judge's file, which none should."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -140,9 +141,10 @@ def write_truth(path: Path, truth: Truth) -> None:
     write_cells(path, cells)
 
 
-def is_truth(cells: ad.AnnData) -> bool:
-    """Whether a file holds the judge's side of a question."""
-    return str(cells.uns.get(UNS, {}).get("kind", "")) == "truth"
+def is_truth(uns: Mapping[str, Any]) -> bool:
+    """Whether a file with this `uns` holds the judge's side of a question."""
+    metadata = uns.get(UNS, {})
+    return isinstance(metadata, Mapping) and str(metadata.get("kind", "")) == "truth"
 
 
 def truth_from(cells: ad.AnnData) -> Truth:
@@ -190,7 +192,7 @@ def from_anndata(cells: ad.AnnData) -> Cells:
     metadata = cells.uns.get(UNS, {})
     obs = cells.obs.reset_index(drop=True)
     lacking = [name for name in (*CONDITION, "control_group", "total_counts") if name not in obs]
-    if is_truth(cells) or "expression" not in metadata or lacking:
+    if is_truth(cells.uns) or "expression" not in metadata or lacking:
         raise DataError(
             "A file of the task folder is not one that wildcell split wrote"
             + (f": its obs lacks {', '.join(lacking)}." if lacking else ".")

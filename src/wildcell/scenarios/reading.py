@@ -2,21 +2,23 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import anndata as ad
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import sparse
 
 from wildcell.arrays import as_csr
 from wildcell.datasets.check_expression import check_expression
 from wildcell.datasets.labels import as_text, is_missing
-from wildcell.datasets.values import detect_expression, summarise_values
+from wildcell.datasets.open import OpenCells
+from wildcell.datasets.values import ValueSummary, summarise_values
 from wildcell.errors import DataError, OptionError, PredictionError
 from wildcell.names import CONDITION, CONTROL, UNS, Expression, Kind
 from wildcell.registry import did_you_mean
+from wildcell.streams.matrix import Stream, read_all
 
 SAME_DEPTH_TOLERANCE = 0.01
 """Library sizes of log-normalised cells that agree within this share count as one."""
@@ -39,7 +41,38 @@ class Labels:
     control: str = CONTROL
 
 
-def labelled(cells: ad.AnnData, labels: Labels, *, file: str) -> ad.AnnData:
+@dataclass(frozen=True)
+class ReadCells:
+    """Cells from elsewhere: labels in the house's columns, and numbers that may be in a file.
+
+    Attributes
+    ----------
+    file
+        What they are called in messages.
+    cells
+        `obs`, `var` and `uns`, without `X`.
+    X
+        Their numbers, shape (n_cells, n_genes).
+    """
+
+    file: str
+    cells: ad.AnnData
+    X: Stream
+
+    @cached_property
+    def look(self) -> ValueSummary:
+        """What the numbers look like, in one pass."""
+        return summarise_values(self.X)
+
+    @cached_property
+    def in_memory(self) -> ad.AnnData:
+        """The same with `X`, read whole."""
+        whole = self.cells.copy()
+        whole.X = as_csr(read_all(self.X))
+        return whole
+
+
+def labelled(given: OpenCells, labels: Labels) -> ReadCells:
     """Return cells whose obs has the house's columns, and controls the house's label.
 
     Raises
@@ -48,41 +81,50 @@ def labelled(cells: ad.AnnData, labels: Labels, *, file: str) -> ad.AnnData:
         A column is absent or has gaps, genes have one name, or a perturbation is called `control`
         beside controls that are called otherwise.
     """
-    _check_shape(cells, labels, file)
-    obs = pd.DataFrame(index=pd.Index(cells.obs_names.astype(str)))
-    obs["perturbation"] = _text(cells.obs, labels.perturbation, file)
+    _check_shape(given, labels)
+    columns, file = given.obs, given.name
+    obs = pd.DataFrame(index=pd.Index(columns.index.astype(str)))
+    obs["perturbation"] = _text(columns, labels.perturbation, file)
     if labels.control != CONTROL and (obs["perturbation"] == CONTROL).any():
         raise DataError(
             f"{file} has cells of a perturbation called {CONTROL!r} beside the controls, "
             f"{labels.control!r}; rename it."
         )
     obs.loc[obs["perturbation"] == labels.control, "perturbation"] = CONTROL
-    has_context = labels.context in cells.obs
-    obs["context"] = _text(cells.obs, labels.context, file) if has_context else "all"
+    has_context = labels.context in columns
+    obs["context"] = _text(columns, labels.context, file) if has_context else "all"
     for column, default in _defaults(obs).items():
-        known = cells.obs[column].astype(str).to_numpy() if column in cells.obs else default
+        known = columns[column].astype(str).to_numpy() if column in columns else default
         obs[column] = known
-    if "total_counts" in cells.obs:
-        obs["total_counts"] = pd.to_numeric(cells.obs["total_counts"], errors="coerce").to_numpy()
-    return ad.AnnData(
-        X=as_csr(cells.X),
+    if "total_counts" in columns:
+        obs["total_counts"] = pd.to_numeric(columns["total_counts"], errors="coerce").to_numpy()
+    cells = ad.AnnData(
         obs=obs,
-        var=pd.DataFrame(index=pd.Index(cells.var_names.astype(str))),
-        uns={UNS: dict(cells.uns.get(UNS, {}))},
+        var=pd.DataFrame(index=pd.Index(given.genes.astype(str))),
+        uns={UNS: dict(given.uns.get(UNS, {}))},
     )
+    return ReadCells(file, cells, given.X)
 
 
-def _check_shape(cells: ad.AnnData, labels: Labels, file: str) -> None:
-    if cells.X is None or 0 in cells.shape:
-        raise DataError(f"{file} has no numbers in X: {cells.n_obs} cells, {cells.n_vars} genes.")
-    if not isinstance(cells.uns.get(UNS, {}), Mapping):
+def _check_shape(given: OpenCells, labels: Labels) -> None:
+    file = given.name
+    if 0 in given.X.shape:
+        n_cells, n_genes = given.X.shape
+        raise DataError(f"{file} has no numbers in X: {n_cells} cells, {n_genes} genes.")
+    if given.X.shape != (len(given.obs), len(given.genes)):
+        raise DataError(
+            f"{file}: X has {given.X.shape[0]} rows and {given.X.shape[1]} columns, but there are "
+            f"{len(given.obs)} cells and {len(given.genes)} genes: it is damaged."
+        )
+    if not isinstance(given.uns.get(UNS, {}), Mapping):
         raise DataError(f"{file}: uns[{UNS!r}] is no mapping; drop it.")
     for column in (labels.perturbation, labels.context):
-        if column not in cells.obs and column != "context":
+        if column not in given.obs and column != "context":
             raise DataError(
-                f"{file} has no obs column {column!r}. {did_you_mean(column, cells.obs.columns)}"
+                f"{file} has no obs column {column!r}. {did_you_mean(column, given.obs.columns)}"
             )
-    repeated = cells.var_names[cells.var_names.duplicated()].unique()
+    genes = given.genes.astype(str)
+    repeated = genes[genes.duplicated()].unique()
     if len(repeated):
         raise DataError(
             f"{file}: {len(repeated)} gene names occur more than once, such as {repeated[0]}; "
@@ -100,14 +142,14 @@ def _text(obs: pd.DataFrame, column: str, file: str) -> NDArray[np.object_]:
     return as_text(obs[column]).to_numpy(dtype=object)
 
 
-def check_source(cells: ad.AnnData, expression: Expression, *, file: str) -> None:
+def check_source(read: ReadCells, expression: Expression) -> None:
     """Raise `DataError` with all problems of the numbers of labelled cells.
 
     Those of a truth and of training cells: values that are not finite or do not fit the scale,
     library sizes that cannot be, cells of one name, perturbations with one cell.
     """
-    has_sizes = "total_counts" in cells.obs
-    problems = list(check_expression(cells, expression, is_gene_subset=has_sizes))
+    cells, has_sizes = read.cells, "total_counts" in read.cells.obs
+    problems = list(check_expression(cells, expression, is_gene_subset=has_sizes, values=read.look))
     if not cells.obs_names.is_unique:
         problems.append("Cell names occur more than once: make them unique.")
     sizes = cells.obs.loc[cells.obs["perturbation"] != CONTROL, CONDITION].value_counts()
@@ -119,7 +161,7 @@ def check_source(cells: ad.AnnData, expression: Expression, *, file: str) -> Non
         )
     if problems:
         listing = "\n".join(f"  - {problem}" for problem in problems)
-        raise DataError(f"{file} cannot be used:\n{listing}")
+        raise DataError(f"{read.file} cannot be used:\n{listing}")
 
 
 def _defaults(obs: pd.DataFrame) -> dict[str, Any]:
@@ -131,9 +173,7 @@ def _defaults(obs: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def stated_or_detected(
-    cells: ad.AnnData, option: Expression | None, *, file: str
-) -> tuple[Expression, str]:
+def stated_or_detected(read: ReadCells, option: Expression | None) -> tuple[Expression, str]:
     """Return what a file's numbers are, and a sentence on how that is known.
 
     Raises
@@ -143,7 +183,7 @@ def stated_or_detected(
     DataError
         Nothing is stated, and the numbers could be several things.
     """
-    written = cells.uns[UNS].get("expression")
+    file, written = read.file, read.cells.uns[UNS].get("expression")
     if written is not None and written not in set(Expression):
         raise DataError(
             f"{file} says that it holds {written!r}; it must be one of {', '.join(Expression)}."
@@ -154,13 +194,14 @@ def stated_or_detected(
             f"{file} says that it holds {stated}, and --expression says {option}; drop the option "
             "or mend the file."
         )
-    seen = detect_expression(cells.X)
+    seen = read.look.expression
     if stated is None and seen is None:
-        raise DataError(_undetectable(cells, file))
+        raise DataError(_undetectable(read))
     if stated is None:
         assert seen is not None
         return seen, f"{file}: {seen}, by the look of its numbers."
-    if Expression.COUNTS in {stated, seen} and seen not in {None, stated} and cells.X.nnz:
+    has_values = read.look.kinds["nonzero"] > 0
+    if Expression.COUNTS in {stated, seen} and seen not in {None, stated} and has_values:
         raise OptionError(
             f"{file} is said to hold {stated}, but its numbers look like {seen}; state the scale "
             "that it is in."
@@ -168,9 +209,9 @@ def stated_or_detected(
     return stated, f"{file}: {stated}, as stated."
 
 
-def _undetectable(cells: ad.AnnData, file: str) -> str:
+def _undetectable(read: ReadCells) -> str:
     """Say why it cannot be told what numbers are."""
-    kinds = summarise_values(cells.X).kinds
+    file, kinds = read.file, read.look.kinds
     words = {"nan": "NaN", "infinite": "infinite", "negative": "negative"}
     found = [f"{word} ({kinds[kind]})" for kind, word in words.items() if kinds[kind]]
     if found:
@@ -184,7 +225,7 @@ def _undetectable(cells: ad.AnnData, file: str) -> str:
     )
 
 
-def stated_library_size(cells: ad.AnnData, *, file: str) -> float | None:
+def stated_library_size(read: ReadCells) -> float | None:
     """Return the library size of log values that a file states, None if it states none.
 
     Raises
@@ -192,7 +233,7 @@ def stated_library_size(cells: ad.AnnData, *, file: str) -> float | None:
     DataError
         What it states is no positive number.
     """
-    stated = cells.uns[UNS].get("target_sum")
+    stated = read.cells.uns[UNS].get("target_sum")
     if stated is None:
         return None
     try:
@@ -200,20 +241,20 @@ def stated_library_size(cells: ad.AnnData, *, file: str) -> float | None:
     except (TypeError, ValueError):
         number = float("nan")
     if not (np.isfinite(number) and number > 0):
-        raise DataError(f"{file} states a target_sum of {stated!r}; it must be a positive number.")
+        raise DataError(
+            f"{read.file} states a target_sum of {stated!r}; it must be a positive number."
+        )
     return number
 
 
-def library_size(cells: ad.AnnData, *, file: str) -> float | None:
+def library_size(read: ReadCells) -> float | None:
     """Return the library size that log1p values refer to, where the file says or shows it."""
-    stated = stated_library_size(cells, file=file)
+    stated = stated_library_size(read)
     if stated is not None:
         return stated
-    linear = sparse.csr_matrix(cells.X, dtype=np.float64, copy=True)
-    np.expm1(linear.data, out=linear.data)
-    sums = np.asarray(linear.sum(axis=1)).ravel()
+    sums = read.look.linear_row_sums
     middle = float(np.median(sums)) if len(sums) else 0.0
-    if middle <= 0 or np.abs(sums - middle).max() > SAME_DEPTH_TOLERANCE * middle:
+    if not (middle > 0 and np.abs(sums - middle).max() <= SAME_DEPTH_TOLERANCE * middle):
         return None
     return middle
 

@@ -237,6 +237,14 @@ def stream_of(matrix: Any, name: str = "the matrix") -> Stream:
     return SparseRows(*stored, matrix.shape, name)
 
 
+def read_all(stream: Stream) -> Matrix:
+    """Read a matrix whole, as canonical CSR."""
+    chunks = [rows for _, rows in stream.chunks()]
+    if not chunks:
+        return sparse.csr_matrix(stream.shape, dtype=np.float32)
+    return sparse.vstack(chunks, format="csr")
+
+
 def stretches(bounds: NDArray[np.int64], n_values: int = CHUNK) -> Iterator[tuple[int, int]]:
     """Yield the first and the end of stretches of rows of about `n_values` values, a row at least.
 

@@ -4,9 +4,6 @@ Chunks of rows come in; each is sorted by column and written behind the one befo
 of columns can be read: its values lie together in every chunk.
 """
 
-import errno
-import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wildcell.arrays import Matrix
-from wildcell.errors import StoreError
 from wildcell.parallel import compiled, over_slices
+from wildcell.store.spill import read_at, temporary_file, write_at_end
 
 
 class Columns(NamedTuple):
@@ -99,7 +96,7 @@ class Transposed:
             _sort(indptr, rows.indices, values, marks, first, ends, kept_marks, kept_values)
 
         over_slices(sort, counts)
-        places = [self._write(part) for part in (bounds, kept_marks, kept_values)]
+        places = [write_at_end(self.file, part) for part in (bounds, kept_marks, kept_values)]
         self._places.append(_Place(*places))
         self.counts += counts
 
@@ -122,26 +119,9 @@ class Transposed:
             )
         return Columns(bounds, marks, values)
 
-    def _write(self, array: NDArray[Any]) -> int:
-        place = self.file.tell()
-        try:
-            self.file.write(array.data)
-            self.file.flush()
-        except OSError as error:
-            if error.errno != errno.ENOSPC:
-                raise
-            raise StoreError(
-                f"The disk is full: a temporary file of {place / 2**30:.1f} GiB does not fit in "
-                f"{tempfile.gettempdir()}. Name a larger place in TMPDIR."
-            ) from error
-        return place
-
     def _read(self, place: int, dtype: Any, first: int, last: int) -> NDArray[Any]:
         array = np.empty(last - first, dtype=dtype)
-        into, start = array.view(np.uint8).data, place + first * array.itemsize
-        while into:
-            n_read = os.preadv(self.file.fileno(), [into], start)
-            into, start = into[n_read:], start + n_read
+        read_at(self.file, place + first * array.itemsize, array)
         return array
 
 
@@ -159,7 +139,7 @@ def transposing(
     ...     columns.read(0, 1).marks.tolist(), columns.read(0, 2).values.tolist()
     ([7, 8], [1.0, 3.0, 2.0])
     """
-    with tempfile.TemporaryFile(prefix="wildcell-") as file:
+    with temporary_file() as file:
         yield Transposed(file, n_columns, mark_type, value_type, np.zeros(n_columns, np.int64))
 
 
