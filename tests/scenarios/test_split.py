@@ -9,6 +9,7 @@ import pytest
 from wildcell.datasets.dataset import Dataset
 from wildcell.errors import OptionError, SplitError, UnknownNameError
 from wildcell.names import CONDITION, Role
+from wildcell.scenarios.pose import pose
 from wildcell.scenarios.roles import blank_roles
 from wildcell.scenarios.scenario import load_scenario
 from wildcell.scenarios.split import SPLITTERS, Splitter, check_roles, make_splits
@@ -114,6 +115,32 @@ def test_split_of_cells_gives_each_cell_a_role_of_its_own(screen):
     for _, cells in table.groupby(CONDITION, observed=True):
         assert cells["role"].value_counts().to_dict() == {"train": 12, "test": 6, "val": 2}
     assert (split.conditions["role"] == Role.TEST).all()
+
+
+def test_condition_has_the_first_of_the_roles_that_its_cells_have(screen, monkeypatch):
+    """An unused condition of a split of cells is not trained on, and says why."""
+    kinds = [["test", "train"], ["val", "train", "unused"], ["unused", "val"], ["unused"]]
+    expected = ["test", "train", "val", "unused"]
+
+    def divide(cells, components, rng):
+        number = cells.groupby(CONDITION).ngroup() % len(kinds)
+        place = cells.groupby(CONDITION).cumcount()
+        roles = blank_roles(cells, "any")
+        roles["role"] = [
+            kinds[kind][at % len(kinds[kind])] for kind, at in zip(number, place, strict=True)
+        ]
+        return [roles.assign(reason="because " + roles["role"], category="of " + roles["role"])]
+
+    monkeypatch.setitem(SPLITTERS._things, "mixed", Splitter("mixed", divide, "cell"))
+    words = replace(CONTEXT, splitter="mixed", arms={"a": {}}, default_arm="a")
+    found = make_splits(words, screen, seed=0)[0]
+    roles = found.conditions["role"].tolist()
+    assert roles == [expected[number % 4] for number in range(len(roles))]
+    assert (found.conditions["reason"] == "because " + found.conditions["role"]).all()
+    assert (found.conditions["category"] == "of " + found.conditions["role"]).all()
+    assert set(pose(screen, found, words).task.train.obs["perturbation"]) - {"control"} <= set(
+        found.conditions.loc[found.conditions["role"].isin(["test", "train"]), "perturbation"]
+    )
 
 
 def test_condition_too_small_to_be_held_out_is_trained_on():

@@ -10,10 +10,14 @@ import pandas as pd
 from wildcell.datasets.dataset import Dataset
 from wildcell.laws.law import Law
 from wildcell.names import CONDITION, Role
-from wildcell.scenarios.split import Splitter, divide, evidence_for
+from wildcell.scenarios.split import (
+    ROLE_COLUMNS,
+    Splitter,
+    divide,
+    evidence_for,
+    table_at_level,
+)
 from wildcell.store.fingerprint import fingerprint
-
-ROLE_COLUMNS = ["role", "reason", "category"]
 
 
 @dataclass(frozen=True)
@@ -48,10 +52,7 @@ class SplitCase:
 
 def split_case(rule: Splitter, dataset: Dataset, *, seed: int, **options: Any) -> SplitCase:
     """Return the application of a splitter to a data set, at the splitter's level."""
-    table = dataset.conditions
-    if rule.level == "cell":
-        table = dataset.cells.obs.loc[~dataset.is_control, CONDITION].astype(str)
-        table = table.reset_index(drop=True)
+    table = table_at_level(dataset, rule.level)
     return SplitCase(
         rule, table, dataset.components, seed, {**evidence_for(rule, dataset), **options}
     )

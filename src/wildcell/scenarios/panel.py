@@ -1,6 +1,6 @@
 """Which genes of a screen are looked at, and at which depth."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from wildcell.arrays import Booleans, Floats, as_csr
 from wildcell.datasets.dataset import Dataset
 from wildcell.names import CONDITION, Expression
+from wildcell.scenarios.embedding import embed_cells, parse_embedding
 from wildcell.scenarios.preprocess import choose_genes, median_depth
 from wildcell.scenarios.task import Cells
 
@@ -74,9 +75,24 @@ def fit_panel(dataset: Dataset, seen: Booleans, rule: str) -> Panel:
     return Panel(dataset, choose_genes(panel.take(seen).lognorm, rule), panel.target_sum)
 
 
-def control_cells(dataset: Dataset) -> Cells:
-    """Return all controls of a screen, all genes, at their own median depth."""
-    return every_gene(dataset, seen=dataset.is_control).take(dataset.is_control)
+def control_cells(dataset: Dataset, *, embedding: str = "none") -> Cells:
+    """Return all controls of a screen, all genes, at their own median depth.
+
+    Parameters
+    ----------
+    dataset
+        The screen.
+    embedding
+        A rule for the embedding of cells (see `embed_cells`). Controls have one that is taken from
+        the screen or from a file, and none that would have to be fitted.
+    """
+    controls = every_gene(dataset, seen=dataset.is_control).take(dataset.is_control)
+    if parse_embedding(embedding).kind not in ("obsm", "file"):
+        return controls
+    found = embed_cells(
+        embedding, dataset, seen=dataset.is_control, lognorm=lambda _: controls.lognorm
+    )
+    return replace(controls, embedding=None if found is None else found[dataset.is_control])
 
 
 def _target_sum(dataset: Dataset, seen: Booleans) -> float | None:

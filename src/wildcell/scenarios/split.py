@@ -22,6 +22,16 @@ from wildcell.store.fingerprint import fingerprint
 Level: TypeAlias = Literal["condition", "cell"]
 Evidence: TypeAlias = Literal["controls", "features"]
 
+TOLD_OF_CELLS = [*CONDITION, "control_group"]
+"""What a splitter of cells is told of each."""
+
+ROLE_COLUMNS = ["role", "reason", "category"]
+
+PRECEDENCE = {
+    str(role): place for place, role in enumerate((Role.TEST, Role.TRAIN, Role.VAL, Role.UNUSED))
+}
+"""Which of its cells' roles is that of a condition: the first."""
+
 
 class Division(NamedTuple):
     """What a splitter gives that has more to tell than roles.
@@ -47,8 +57,9 @@ class Splitter(NamedTuple):
     `divide(table, components, rng, **options)` is given one row a condition, or a cell where
     `level` says so, and returns one table a fold: columns role, reason, category, in the rows'
     order; or a `Division` of such tables. It sees no expression, but what `needs` names is given
-    by keyword: `controls`, the `Cells` of all controls alone, and `features` of components, a
-    table indexed by component or None.
+    by keyword: `controls`, the `Cells` of all controls alone, with their embedding where the
+    scenario takes one from the data set or a file, and `features` of components, a table indexed
+    by component or None.
     """
 
     name: str
@@ -81,8 +92,8 @@ class Split:
     scenario, arm, seed, fold, n_folds
         Which split it is.
     conditions
-        The data set's conditions with role, reason and category. At cell level the role is that
-        of the condition's tested cells.
+        The data set's conditions with role, reason and category. At cell level the role is the
+        first of test, train, val and unused that any of the condition's cells has.
     cell_roles
         A role a perturbed cell of the data set, in order, where the split is at cell level.
     tables
@@ -159,10 +170,11 @@ def make_splits(
     if seed < 0:
         raise OptionError(f"Seeds are whole numbers of at least 0; got {seed}.")
     arm = arm or scenario.default_arm
-    rule = SPLITTERS.get(scenario.in_arm(arm).splitter)
-    table = _table_at_level(dataset, rule.level)
+    words = scenario.in_arm(arm)
+    rule = SPLITTERS.get(words.splitter)
+    table = table_at_level(dataset, rule.level)
     rng = np.random.default_rng([seed, zlib.crc32(scenario.splitter.encode())])
-    evidence = evidence_for(rule, dataset, features)
+    evidence = evidence_for(rule, dataset, features, embedding=words.embedding)
     folds, tables = divide(
         rule, table, dataset.components, rng, **evidence, **scenario.options(arm)
     )
@@ -191,11 +203,25 @@ def _some(foreign: Sequence[Dataset]) -> str:
 
 
 def evidence_for(
-    rule: Splitter, dataset: Dataset, features: pd.DataFrame | None = None
+    rule: Splitter,
+    dataset: Dataset,
+    features: pd.DataFrame | None = None,
+    *,
+    embedding: str = "none",
 ) -> dict[str, Any]:
-    """Return what a splitter declares that it needs, by the keyword it is given as."""
+    """Return what a splitter declares that it needs, by the keyword it is given as.
+
+    Parameters
+    ----------
+    rule, dataset
+        The splitter, and what it is to split.
+    features
+        Features of components in the place of the data set's own.
+    embedding
+        The scenario's word for the embedding of cells; one that would be fitted is not given.
+    """
     makers: dict[str, Callable[[], Any]] = {
-        "controls": lambda: control_cells(dataset),
+        "controls": lambda: control_cells(dataset, embedding=embedding),
         "features": lambda: dataset.features if features is None else features,
     }
     return {name: makers[name]() for name in rule.needs}
@@ -240,27 +266,32 @@ def divide(
     return result if isinstance(result, Division) else Division(result, {})
 
 
-def _table_at_level(dataset: Dataset, level: str) -> pd.DataFrame:
+def table_at_level(dataset: Dataset, level: Level) -> pd.DataFrame:
+    """Return the table that a splitter of a level is given: of conditions, or of perturbed cells.
+
+    Raises
+    ------
+    SplitError
+        There are no perturbed cells.
+    """
     if dataset.conditions.empty:
         raise SplitError(f"Data set {dataset.name!r} has no perturbed cells.")
     if level == "condition":
         return dataset.conditions
-    perturbed = dataset.cells.obs.loc[~dataset.is_control, CONDITION]
+    perturbed = dataset.cells.obs.loc[~dataset.is_control, TOLD_OF_CELLS]
     return perturbed.astype(str).reset_index(drop=True)
 
 
 def _at_condition_level(
-    dataset: Dataset, roles: pd.DataFrame, level: str
+    dataset: Dataset, roles: pd.DataFrame, level: Level
 ) -> tuple[pd.DataFrame, NDArray[np.object_] | None]:
     conditions = dataset.conditions.copy()
+    columns = roles[ROLE_COLUMNS].astype(str)
     if level == "condition":
-        columns = roles[["role", "reason", "category"]].astype(str)
         return conditions.join(columns.set_axis(conditions.index)), None
-    cell_roles = roles["role"].astype(str).to_numpy(dtype=object)
-    of_cell = _table_at_level(dataset, level).assign(is_test=cell_roles == Role.TEST)
-    n_test = of_cell.groupby(CONDITION)["is_test"].sum()
-    tested = n_test.reindex(pd.MultiIndex.from_frame(conditions[CONDITION])).to_numpy() > 0
-    conditions["role"] = np.where(tested, str(Role.TEST), str(Role.TRAIN))
-    conditions["reason"] = ""
-    conditions["category"] = "seen"
-    return conditions, cell_roles
+    of_cell = pd.concat([table_at_level(dataset, level)[CONDITION], columns], axis=1)
+    first = of_cell.iloc[np.argsort(of_cell["role"].map(PRECEDENCE), kind="stable")]
+    of_condition = first.drop_duplicates(CONDITION).set_index(CONDITION)
+    found = of_condition.loc[pd.MultiIndex.from_frame(conditions[CONDITION])]
+    cell_roles = columns["role"].to_numpy(dtype=object)
+    return conditions.join(found.set_axis(conditions.index)), cell_roles
