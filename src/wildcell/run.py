@@ -36,6 +36,7 @@ from wildcell.store.runs import (
     finished_record,
     keep_conditions,
 )
+from wildcell.store.split_tables import write_split_tables
 
 DECIDING_WORDS = (
     "version",
@@ -264,6 +265,7 @@ def run_one(fold: Fold, name: str, runs: Path) -> Outcome:
         if found is not None:
             return Outcome(folder, found, is_new=False)
         keep_conditions(key.conditions(runs), fingerprint(fold.asked), fold.conditions)
+        write_split_tables(key.split_tables(runs), split.tables, key.question)
         started = now()
         with measured() as cost:
             result = _result(fold, name)

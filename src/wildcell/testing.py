@@ -37,7 +37,7 @@ __all__ = [
 
 SEEDS = (0, 1, 2)
 
-SIMULATED = ("simulated", "simulated-doses")
+SIMULATED = ("simulated", "simulated-doses", "simulated-clusters")
 
 TOY = {
     "n_genes": 60,
@@ -47,6 +47,8 @@ TOY = {
     "n_cells": 20,
     "n_controls": 40,
 }
+
+TOY_CLUSTERS = {"n_contexts": 6, "n_context_clusters": 3, "n_perturbations": 5, "n_combinations": 2}
 
 
 def toy_screen(**options: Any) -> Dataset:
@@ -67,7 +69,7 @@ def toy_screen(**options: Any) -> Dataset:
 
 
 def toy_screen_for(scenario: str | Path | Scenario, **options: Any) -> Dataset:
-    """Simulate a small screen that a scenario can be posed on, with doses where it asks for some.
+    """Simulate a small screen that a scenario can be posed on, with what it asks for.
 
     It is the toy version of the simulated screen of the shipped scenario with the same splitter;
     for a splitter of your own, that of the simulated screen that the scenario names.
@@ -85,7 +87,9 @@ def toy_screen_for(scenario: str | Path | Scenario, **options: Any) -> Dataset:
     1000.0
     """
     words = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
-    return load_dataset(_simulated_for(words), **{**TOY, **options})
+    name = _simulated_for(words)
+    own = TOY_CLUSTERS if name == "simulated-clusters" else {}
+    return load_dataset(name, **{**TOY, **own, **options})
 
 
 def _simulated_for(scenario: Scenario) -> str:

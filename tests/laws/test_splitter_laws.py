@@ -15,16 +15,29 @@ from wildcell.datasets.dataset import Component, Dataset, perturbation_key
 from wildcell.errors import OptionError, SplitError
 from wildcell.laws.law import LawBrokenError, obey, obey_all
 from wildcell.laws.splitter import SPLITTER_LAWS, SplitCase, split_case
-from wildcell.names import CONDITION, Role
+from wildcell.names import CONDITION, Expression, Role
 from wildcell.scenarios.roles import blank_roles
 from wildcell.scenarios.scenario import general_scenario_names, load_scenario
-from wildcell.scenarios.split import SPLITTERS, Splitter, check_roles, make_splits
+from wildcell.scenarios.split import (
+    SPLITTERS,
+    TOLD_OF_CELLS,
+    Splitter,
+    check_roles,
+    divide,
+    make_splits,
+)
+from wildcell.scenarios.task import Cells
 from wildcell.testing import check_splitter, toy_screen, toy_screen_for
 
 LAWS = {law.__name__: law for law in SPLITTER_LAWS}
 shares = st.sampled_from([0.0, 0.1, 0.3, 0.5, 0.9])
 n_folds = st.sampled_from([-1, 0, 1, 2, 3, 7])
 HELD_OUT = {"test_share": shares, "val_share": shares}
+TREE = {
+    "n_clusters": st.sampled_from([0, 0, 2, 3]),
+    "linkage": st.sampled_from(["average", "ward"]),
+    "metric": st.sampled_from(["euclidean", "euclidean", "cosine"]),
+}
 OPTIONS = {
     "iid": HELD_OUT,
     "unseen-perturbation": {**HELD_OUT, "n_folds": n_folds},
@@ -46,6 +59,17 @@ OPTIONS = {
         "side": st.sampled_from(["inside", "above", "below"]),
         "n_folds": n_folds,
         "val_share": shares,
+    },
+    "context-clusters": {**HELD_OUT, **TREE, "n_folds": n_folds},
+    "context-relatives": {
+        **TREE,
+        "relation": st.sampled_from(["near", "far", "placebo-near", "placebo-far"]),
+        "max_contexts": st.sampled_from([0, 1, 3]),
+        "val_share": shares,
+    },
+    "context-distance": {
+        "distance": st.sampled_from(["near", "middle", "far"]),
+        "metric": TREE["metric"],
     },
 }
 varied = settings(max_examples=60, deadline=None, derandomize=True, database=None)
@@ -80,6 +104,26 @@ def screens(draw, fewest_pairs=0):
 
 
 @st.composite
+def controls_of(draw, table):
+    """Return controls of the contexts of a table, two each; of some there may be none."""
+    groups = sorted(set(table["control_group"]))
+    kind = draw(st.sampled_from(["expressed", "expressed", "embedded", "alike", "lacking"]))
+    names = np.repeat(np.array(groups[1:] if kind == "lacking" else groups, dtype=object), 2)
+    rng = np.random.default_rng(draw(st.integers(0, 10_000)))
+    values = rng.poisson(3.0, (len(names), 5)) + (0 if kind == "alike" else 1.0)
+    X = np.ones_like(values) if kind == "alike" else values
+    obs = pd.DataFrame({"context": names, "perturbation": "control", "control_group": names})
+    return Cells(
+        X=sparse.csr_matrix(X),
+        genes=np.array([f"G{number}" for number in range(5)], dtype=object),
+        obs=obs.assign(total_counts=X.sum(axis=1)),
+        expression=Expression.COUNTS,
+        target_sum=10.0,
+        embedding=rng.normal(size=(len(names), 3)) if kind == "embedded" else None,
+    )
+
+
+@st.composite
 def cases(draw, *names):
     """Return the application of a splitter with random options to a random screen."""
     rule = SPLITTERS.get(draw(st.sampled_from(names or SPLITTERS.names())))
@@ -87,20 +131,30 @@ def cases(draw, *names):
     is_of_pairs = rule.name == "unseen-combination"
     screen = draw(screens(draw(st.sampled_from([4, 0])) if is_of_pairs else 0))
     table = screen.table
+    if "controls" in rule.needs:
+        options["controls"] = draw(controls_of(table))
     if rule.level == "cell":
-        table = table.loc[table.index.repeat(table["n_cells"]), CONDITION].reset_index(drop=True)
+        cells = table.loc[table.index.repeat(table["n_cells"]), TOLD_OF_CELLS]
+        table = cells.reset_index(drop=True)
     return SplitCase(rule, table, screen.components, draw(st.integers(0, 99)), options)
 
 
 def folds_or_none(case):
     """Return the folds, or None where the splitter says that it cannot."""
+    division = division_or_none(case)
+    return None if division is None else division.folds
+
+
+def division_or_none(case):
+    """Return the folds and tables, or None where the splitter says that it cannot."""
+    rng = np.random.default_rng(case.seed)
     try:
-        folds = case.folds()
-        for fold in folds:
+        division = divide(case.rule, case.table, case.components, rng, **case.options)
+        for fold in division.folds:
             check_roles(fold, case.table, case.rule)
     except (SplitError, OptionError):
         return None
-    return folds
+    return division
 
 
 def parts_of(case):
@@ -142,6 +196,69 @@ def test_unseen_context_trains_on_no_context_it_tests_and_on_every_perturbation_
         assert not set(test["context"]) & (set(train["context"]) | set(val["context"]))
         assert not set(val["context"]) & set(train["context"])
         assert set(test["perturbation"]) <= set(train["perturbation"])
+
+
+@varied
+@given(cases("context-clusters"))
+def test_context_clusters_trains_on_no_cluster_that_it_tests(case):
+    division = division_or_none(case)
+    if division is None:
+        return
+    cluster = division.tables["clusters"].set_index("context")["cluster"]
+    for fold in division.folds:
+        held_out = in_role(case, fold, Role.TEST)["context"].map(cluster)
+        rest = in_role(case, fold, Role.TRAIN, Role.VAL)["context"].map(cluster)
+        assert not set(held_out) & set(rest)
+
+
+MATCHED = {
+    "context-relatives": [
+        {"relation": f"{prefix}{side}"} for prefix in ("", "placebo-") for side in ("near", "far")
+    ],
+    "context-distance": [{"distance": name} for name in ("near", "middle", "far")],
+}
+
+
+def sizes(case, fold, *roles):
+    """Return the contexts, cells and conditions in some roles, and the contexts of each drug."""
+    rows = in_role(case, fold, *roles)
+    of_condition = rows.groupby(CONDITION).size()
+    coverage = of_condition.groupby("perturbation").agg(["size", "sum"])
+    return rows["context"].nunique(), len(rows), len(of_condition), coverage.to_dict()
+
+
+@varied
+@given(cases("context-relatives", "context-distance"))
+def test_matched_arms_test_the_same_and_train_on_as_much_of_each_perturbation(case):
+    choices = MATCHED[case.rule.name]
+    groups = [choices[:2], choices[2:]] if len(choices) == 4 else [choices]
+    for arms in groups:
+        together = [replace(case, options={**case.options, **arm}) for arm in arms]
+        every = [folds_or_none(one) for one in together]
+        assert len({folds is None for folds in every}) == 1
+        for folds in zip(*every, strict=True) if every[0] is not None else []:
+            first, *others = folds
+            for other in others:
+                assert (first["role"] == Role.TEST).equals(other["role"] == Role.TEST)
+                for role in (Role.TRAIN, Role.VAL):
+                    assert sizes(case, first, role) == sizes(case, other, role)
+
+
+@varied
+@given(cases("context-relatives"))
+def test_far_trains_on_no_relative_and_near_on_one_at_least(case):
+    near, far = (
+        division_or_none(replace(case, options={**case.options, "relation": relation}))
+        for relation in ("near", "far")
+    )
+    if near is None:
+        return
+    cluster = near.tables["clusters"].set_index("context")["cluster"]
+    for division, has_relatives in ((near, True), (far, False)):
+        for fold in division.folds:
+            (tested,) = set(in_role(case, fold, Role.TEST)["context"])
+            trained = set(in_role(case, fold, Role.TRAIN, Role.VAL)["context"]) - {tested}
+            assert (cluster[tested] in set(cluster[sorted(trained)])) == has_relatives
 
 
 @varied
@@ -305,18 +422,26 @@ def test_iid_leaves_every_tested_condition_cells_to_train_on(case):
 
 @pytest.mark.parametrize("scenario", general_scenario_names())
 def test_roles_do_not_depend_on_expression(scenario):
+    """But on that of controls, where the splitter of an arm says that it needs it."""
     screen, words = toy_screen_for(scenario, n_contexts=4), load_scenario(scenario)
-    other = screen.cells.copy()
-    counts = other.X.toarray()[np.random.default_rng(0).permutation(other.n_obs)][:, ::-1]
-    other.X = sparse.csr_matrix(counts)
-    other.obs["total_counts"] = counts.sum(axis=1)
     for arm in words.arms:
-        first, second = (
-            make_splits(words, data, seed=3, arm=arm) for data in (screen, Dataset("b", other))
-        )
+        needs = SPLITTERS.get(words.in_arm(arm).splitter).needs
+        rows = ~screen.is_control if "controls" in needs else np.full(screen.cells.n_obs, True)
+        both = (screen, Dataset("b", with_counts_shuffled(screen.cells, rows)))
+        first, second = (make_splits(words, data, seed=3, arm=arm) for data in both)
         for one, two in zip(first, second, strict=True):
             assert (one.conditions["role"] == two.conditions["role"]).all()
             assert np.array_equal(one.cell_roles, two.cell_roles)
+
+
+def with_counts_shuffled(cells, rows):
+    """Return cells of which some have the counts of others, and of other genes."""
+    other, counts = cells.copy(), cells.X.toarray()
+    order = np.random.default_rng(0).permutation(np.flatnonzero(rows))
+    counts[rows] = counts[order][:, ::-1]
+    other.X = sparse.csr_matrix(counts)
+    other.obs["total_counts"] = counts.sum(axis=1)
+    return other
 
 
 @pytest.mark.parametrize("scenario", general_scenario_names())

@@ -10,6 +10,7 @@ from wildcell.results.arms import ARM_COLUMNS, compare_arms
 from wildcell.results.stats import (
     NEW_CLUSTERS,
     NEW_CONTEXTS,
+    OF_THESE_CLUSTERS,
     THESE_CONTEXTS,
     Sample,
     Term,
@@ -164,7 +165,9 @@ def test_clusters_are_what_varies_where_they_are_known():
 def test_two_clusters_tell_nothing_of_others():
     clusters = {("asked", "screen"): {f"c{number}": f"k{number // 3}" for number in range(6)}}
     found = compare(table("far"), table("near"), clusters=clusters).loc[("near", "mine")]
-    assert found["difference_interval"] == THESE_CONTEXTS
+    assert found["difference_interval"] == OF_THESE_CLUSTERS
+    few = compare(table("far", contexts=3), table("near", contexts=3), clusters=clusters)
+    assert few.loc[("near", "mine"), "difference_interval"] == THESE_CONTEXTS
 
 
 def test_interval_over_clusters_covers_where_that_over_contexts_does_not():

@@ -1,5 +1,6 @@
 """Arms beside each other: what a change of the question does to each model."""
 
+from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,37 +57,48 @@ def _print_question(title: str, metric: str, rows: "pd.DataFrame", base: str | N
 
     console = printer()
     console.print(f"\n{title}, {metric}", style="bold")
-    columns = ["model", "arm", "mean", "95 % interval"]
-    if base is not None:
-        columns += [f"minus {base}", "beyond reference", "beyond placebo", "speaks of", "paired"]
-    has_placebo = rows["beyond_placebo"].notna().any()
-    kept = [name for name in columns if name != "beyond placebo" or has_placebo]
-    shown = Table(*kept, box=None, pad_edge=False, header_style="bold")
-    for _, row in rows.sort_values(["model", "arm"]).iterrows():
-        cells = dict(zip(columns, _cells(row), strict=False))
-        shown.add_row(*(cells[name] for name in kept))
+    shown = Table(*_columns(rows, base), box=None, pad_edge=False, header_style="bold")
+    for model, of_model in rows.groupby("model", sort=True):
+        shown.add_row(str(model))
+        for _, row in of_model.sort_values("arm").iterrows():
+            cells = _cells(row)
+            shown.add_row(*(cells[name] for name in _columns(rows, base)))
     console.print(shown)
 
 
-def _cells(row: "pd.Series") -> list[str]:
-    """Return what is shown of one model in one arm."""
+def _columns(rows: "pd.DataFrame", base: str | None) -> list[str]:
+    """Return what is shown: differences where there is a base arm, and placebos."""
+    if base is None:
+        return ["arm", "mean", "95 % interval"]
+    gaps = [f"minus {base}", "beyond reference", "beyond placebo"]
+    has_placebo = rows["beyond_placebo"].notna().any()
+    shown = gaps if has_placebo else gaps[:2]
+    return ["arm", "mean", "95 % interval", *shown, "speaks of", "paired"]
+
+
+def _cells(row: "pd.Series") -> dict[str, str]:
+    """Return what can be shown of one model in one arm, by column."""
     from wildcell.cli.progress import number, span
 
-    return [
-        row["model"],
-        row["arm"],
-        number(row["mean"]),
-        span(row["low"], row["high"]),
-        *(_difference(row, name) for name in ("difference", "beyond_reference", "beyond_placebo")),
-        row["difference_interval"] if row["base"] else "",
-        f"{row['n_paired']}/{row['n_conditions']}" if row["base"] else "",
-    ]
+    alone = {
+        "arm": f"  {row['arm']}",
+        "mean": number(row["mean"]),
+        "95 % interval": span(row["low"], row["high"]),
+    }
+    if not row["base"]:
+        return defaultdict(str, alone)
+    return {
+        **alone,
+        f"minus {row['base']}": _difference(row, "difference"),
+        "beyond reference": _difference(row, "beyond_reference"),
+        "beyond placebo": _difference(row, "beyond_placebo"),
+        "speaks of": row["difference_interval"],
+        "paired": f"{row['n_paired']}/{row['n_conditions']}",
+    }
 
 
 def _difference(row: "pd.Series", name: str) -> str:
     from wildcell.cli.progress import number, span
 
-    if not row["base"]:
-        return ""
     reach = span(row[f"{name}_low"], row[f"{name}_high"])
     return f"{number(row[name])} ({reach})" if reach else number(row[name])

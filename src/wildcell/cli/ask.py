@@ -32,7 +32,8 @@ def split(
         The task folder.
     truth
         The judge's file; OUT-truth.h5ad beside the task folder if not given. No model should
-        see it. A table of how hard each condition is (.conditions.parquet) goes beside it.
+        see it. A table of how hard each condition is (.conditions.parquet) goes beside it. The
+        tables that the split follows from, if any, go to OUT-split: they are made of all controls.
     seed
         Seed of the split and of the halving of controls.
     arm
@@ -60,6 +61,7 @@ def split(
     from wildcell.scenarios.folder import write_question
     from wildcell.scenarios.split import make_splits
     from wildcell.store.atomic import write_table
+    from wildcell.store.split_tables import write_split_tables
 
     chosen = None if features is None else read_features(features)
     plan = make_plan(
@@ -94,5 +96,11 @@ def split(
         table = condition_table(question, asked)
         write_question(question, asked, task_folder=out, truth=place)
         write_table(place.with_suffix(".conditions.parquet"), table)
+        beside = out.with_name(f"{out.name}-split")
+        origin = question.truth.origin
+        names = (origin.scenario, origin.dataset, origin.arm, seed)
+        write_split_tables(beside, asked.tables, names)
     print(f"Task: {out} ({len(question.task.query.conditions)} conditions asked)")
     print(f"Truth, for the judge alone: {place}")
+    if asked.tables:
+        print(f"What the split follows from: {beside} ({', '.join(asked.tables)})")

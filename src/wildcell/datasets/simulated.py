@@ -117,6 +117,38 @@ def simulated_doses(**options: Any) -> Dataset:
     return replace(simulated(**{**given, **options}), name="simulated-doses")
 
 
+@dataset("simulated-clusters")
+def simulated_clusters(**options: Any) -> Dataset:
+    """Simulate a screen whose contexts lie in clusters, its truth kept beside the cells.
+
+    Contexts of a cluster are alike in what their controls express and in how they respond.
+
+    Parameters
+    ----------
+    options
+        Parameters of `Simulation`, by name; 8 contexts in 4 clusters unless they say otherwise.
+
+    Raises
+    ------
+    OptionError
+        A parameter is unknown, of the wrong type or out of range.
+
+    Examples
+    --------
+    >>> screen = simulated_clusters(n_perturbations=2, n_combinations=0, n_genes=20)
+    >>> true_effects(screen).conditions["context_cluster"].nunique()
+    4
+    """
+    given = {
+        "n_contexts": 8,
+        "n_context_clusters": 4,
+        "n_combinations": 0,
+        "cluster_spread": 0.5,
+        "cluster_interaction_strength": 0.15,
+    }
+    return replace(simulated(**{**given, **options}), name="simulated-clusters")
+
+
 def true_effects(screen: Dataset) -> TrueEffects:
     """Return what was planted in a simulated screen, freshly made or read from a file.
 

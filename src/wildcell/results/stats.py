@@ -4,7 +4,8 @@ Seeds are averaged first, within a condition. Conditions are then averaged withi
 and contexts with equal weight. From five contexts on the interval is Student's t on the context
 means and speaks of new contexts; below that it is taken over the perturbations, each with all its
 conditions, holds for the contexts at hand alone, and says so. Where contexts are known to lie in
-clusters, of which three at least are measured, the clusters are what varies.
+clusters the clusters are what varies, if three at least are measured; else the interval speaks of
+new contexts of the same clusters.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,6 +29,7 @@ HEADROOM_IN_ERRORS = 4.0
 
 NEW_CLUSTERS = "new clusters"
 NEW_CONTEXTS = "new contexts"
+OF_THESE_CLUSTERS = "contexts of these clusters"
 THESE_CONTEXTS = "these contexts"
 NO_INTERVAL = ""
 
@@ -152,9 +154,8 @@ def _independent_blocks(
         of_context = np.array([clusters[name] for name in sample.context], dtype=object)
         if len(set(of_context)) >= CLUSTERS_TO_GENERALISE:
             return NEW_CLUSTERS, of_context
-        return THESE_CONTEXTS, sample.perturbation
     if len(contexts) >= CONTEXTS_TO_GENERALISE:
-        return NEW_CONTEXTS, sample.context
+        return OF_THESE_CLUSTERS if contexts <= set(clusters) else NEW_CONTEXTS, sample.context
     return THESE_CONTEXTS, sample.perturbation
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 from wildcell.results.arms import compare_arms
 from wildcell.results.rank import rank
 from wildcell.store.runs import read_records, read_scores
+from wildcell.store.split_tables import read_split_tables
 
 
 def rank_runs(runs: Path) -> pd.DataFrame:
@@ -19,7 +20,30 @@ def compare_arms_of_runs(
     runs: Path, *, base: str | None = None, metrics: Sequence[str] | None = None
 ) -> pd.DataFrame:
     """Compare the arms of all finished runs; see `wildcell.results.arms.compare_arms`."""
-    return compare_arms(read_scores(runs), _references(runs), base=base, metrics=metrics)
+    return compare_arms(
+        read_scores(runs),
+        _references(runs),
+        base=base,
+        metrics=metrics,
+        clusters=_clusters(runs, base),
+    )
+
+
+def _clusters(runs: Path, base: str | None) -> dict[tuple[str, str], dict[str, str]]:
+    """Return the cluster of each context, by scenario and data set, where a split has told some.
+
+    Those of the base arm, if it has some: arms may look at contexts in different ways.
+    """
+    told = read_split_tables(runs, "clusters")
+    if told.empty:
+        return {}
+    told = told.assign(is_other=told["arm"] != base).sort_values(["is_other", "arm", "seed"])
+    return {
+        (str(scenario), str(dataset)): dict(
+            table.drop_duplicates("context")[["context", "cluster"]].itertuples(index=False)
+        )
+        for (scenario, dataset), table in told.groupby(["scenario", "dataset"])
+    }
 
 
 def _references(runs: Path) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """The tree of contexts: how alike their controls are, and which of them make a cluster."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -61,6 +62,10 @@ class ContextTree:
         """Return the other contexts of a context's cluster."""
         name = self.cluster_names[self.contexts.index(context)]
         return [other for other in self.clusters[name] if other != context]
+
+    def contexts_in(self, clusters: Iterable[str]) -> set[str]:
+        """Return the contexts of some clusters."""
+        return {context for name in clusters for context in self.clusters[name]}
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return the tree, the clusters and the distances as tables."""

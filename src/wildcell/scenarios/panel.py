@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from wildcell.arrays import Booleans, Floats, as_csr
 from wildcell.datasets.dataset import Dataset
 from wildcell.names import CONDITION, Expression
-from wildcell.scenarios.embedding import embed_cells, parse_embedding
+from wildcell.scenarios.embedding import looked_up_embedding
 from wildcell.scenarios.preprocess import choose_genes, median_depth
 from wildcell.scenarios.task import Cells
 
@@ -86,13 +86,11 @@ def control_cells(dataset: Dataset, *, embedding: str = "none") -> Cells:
         A rule for the embedding of cells (see `embed_cells`). Controls have one that is taken from
         the screen or from a file, and none that would have to be fitted.
     """
-    controls = every_gene(dataset, seen=dataset.is_control).take(dataset.is_control)
-    if parse_embedding(embedding).kind not in ("obsm", "file"):
-        return controls
-    found = embed_cells(
-        embedding, dataset, seen=dataset.is_control, lognorm=lambda _: controls.lognorm
+    panel = replace(
+        every_gene(dataset, seen=dataset.is_control),
+        embedding=looked_up_embedding(embedding, dataset),
     )
-    return replace(controls, embedding=None if found is None else found[dataset.is_control])
+    return panel.take(dataset.is_control)
 
 
 def _target_sum(dataset: Dataset, seen: Booleans) -> float | None:

@@ -50,3 +50,17 @@ def hold_out_components(
 def folds_with_tests(folds: list[pd.DataFrame]) -> list[pd.DataFrame]:
     """Return the folds in which something is tested; all of them where none is."""
     return [fold for fold in folds if (fold["role"] == Role.TEST).any()] or folds
+
+
+def hold_out_contexts(conditions: pd.DataFrame, test: set[str], val: set[str]) -> pd.DataFrame:
+    """Return roles in which whole contexts are held out.
+
+    Of these, conditions whose perturbation is never trained on are unused.
+    """
+    roles = blank_roles(conditions, "unseen context")
+    set_role(roles, conditions["context"].isin(val), Role.VAL)
+    set_role(roles, conditions["context"].isin(test), Role.TEST)
+    trained = conditions.loc[roles["role"] == Role.TRAIN, "perturbation"]
+    is_untrained = ~conditions["perturbation"].isin(trained) & (roles["role"] != Role.TRAIN)
+    set_role(roles, is_untrained, Role.UNUSED, "perturbation never trained on")
+    return roles

@@ -182,10 +182,9 @@ def make_splits(
     for fold, roles in enumerate(folds):
         check_roles(roles, table, rule)
         conditions, cell_roles = _at_condition_level(dataset, roles, rule.level)
-        conditions = beside_foreign(conditions, foreign, scenario.in_arm(arm).pool)
+        conditions = beside_foreign(conditions, foreign, words.pool)
         if cell_roles is not None:
-            of_cell = _table_at_level(dataset, rule.level)
-            cell_roles = cells_beside_foreign(cell_roles, of_cell, conditions)
+            cell_roles = cells_beside_foreign(cell_roles, table, conditions)
         splits.append(
             Split(scenario.name, arm, seed, fold, len(folds), conditions, cell_roles, tables)
         )

@@ -6,7 +6,13 @@ import pandas as pd
 from wildcell.errors import SplitError
 from wildcell.names import CONDITION, Role
 from wildcell.scenarios.folds import CHOOSE_FOLDS, check_share, held_out_folds, n_of
-from wildcell.scenarios.roles import blank_roles, has_part, hold_out_components, set_role
+from wildcell.scenarios.roles import (
+    blank_roles,
+    has_part,
+    hold_out_components,
+    hold_out_contexts,
+    set_role,
+)
 from wildcell.scenarios.split import splitter
 
 
@@ -157,14 +163,4 @@ def unseen_context(
         test_share=test_share,
         val_share=val_share if len(contexts) >= 4 else 0.0,
     )
-    return [_hold_out_contexts(conditions, test, val) for test, val in folds]
-
-
-def _hold_out_contexts(conditions: pd.DataFrame, test: set[str], val: set[str]) -> pd.DataFrame:
-    roles = blank_roles(conditions, "unseen context")
-    set_role(roles, conditions["context"].isin(val), Role.VAL)
-    set_role(roles, conditions["context"].isin(test), Role.TEST)
-    trained = conditions.loc[roles["role"] == Role.TRAIN, "perturbation"]
-    is_untrained = ~conditions["perturbation"].isin(trained) & (roles["role"] != Role.TRAIN)
-    set_role(roles, is_untrained, Role.UNUSED, "perturbation never trained on")
-    return roles
+    return [hold_out_contexts(conditions, test, val) for test, val in folds]

@@ -49,6 +49,15 @@ class RunKey:
         """Return the table of the question's conditions, one for the runs of all models."""
         return self.folder(runs).parents[1] / f"{CONDITIONS}-{self.seed}.{self.fold}.parquet"
 
+    @property
+    def question(self) -> tuple[str, str, str, int]:
+        """Scenario, data set, arm and seed."""
+        return self.scenario, self.dataset, self.arm, self.seed
+
+    def split_tables(self, runs: Path) -> Path:
+        """Return the folder of the tables that the splits of a seed follow from."""
+        return self.folder(runs).parents[1] / f"split-{self.seed}"
+
 
 def slug(name: str) -> str:
     """Return a name fit for a folder; names that lose characters get a hash of the whole.
