@@ -442,3 +442,22 @@ def test_no_more_cells_are_compared_than_the_convention_says():
     # Cells compared with themselves: -2 w / n, with w the mean distance between two of them.
     assert (limited < full).all()
     np.testing.assert_allclose(limited * 6, full * 20, rtol=0.15)
+
+
+def test_second_panel_is_found_in_the_given_controls_of_the_context():
+    own, truth = judge(), question().truth
+    for block, response in own._measured.items():
+        groups = truth.conditions.loc[truth.conditions["context"] == block.context, "control_group"]
+        given = truth.given.select(truth.given.obs["control_group"].isin(set(groups)).to_numpy())
+        share = (given.X.toarray() > 0).mean(axis=0)
+        np.testing.assert_array_equal(response.detected, share >= 0.05)
+
+
+def test_each_side_has_the_cells_of_its_own_half_of_the_controls():
+    own, truth = judge(), question().truth
+    for side, half in ((own._measured, truth.kept), (own._unchanged, truth.given)):
+        for response in side.values():
+            means = [cells.mean(axis=0).A1 for cells in response.control_cells]
+            shown = np.array([means[group] for group in response.control_group])
+            np.testing.assert_allclose(shown, response.control, rtol=1e-5)
+            assert sum(cells.shape[0] for cells in response.control_cells) <= half.n

@@ -1,6 +1,5 @@
 """Where the two towers meet: truth and prediction become responses, and responses scores."""
 
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -9,8 +8,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from wildcell.arrays import Booleans, Codes, Floats, Matrix
+from wildcell.arrays import Booleans, Codes, Floats
 from wildcell.metrics.convention import OURS, Convention
+from wildcell.metrics.grouped import GroupedCells, grouped, share_nonzero, stacked
 from wildcell.metrics.metric import METRICS, Metric
 from wildcell.metrics.profile import Profiles, profiles
 from wildcell.metrics.response import Response
@@ -80,7 +80,26 @@ class Answer:
     """Profiles of all conditions of a truth in its order, with their cells where there are some."""
 
     profiles: Profiles
-    cells: tuple[Matrix, ...] | None
+    cells: GroupedCells | None
+
+
+@dataclass(frozen=True)
+class Controls:
+    """One half of the controls.
+
+    Attributes
+    ----------
+    profiles
+        Of each condition's control group, in the order of the truth.
+    cells
+        Of each control group.
+    group
+        The control group of each condition, shape (n_conditions,).
+    """
+
+    profiles: Profiles
+    cells: GroupedCells
+    group: Codes
 
 
 @dataclass(frozen=True)
@@ -171,24 +190,20 @@ class Judge:
         return {Block(str(name), bool(is_sham)): rows for (name, is_sham), rows in blocks.items()}
 
     @cached_property
-    def _needs_cells(self) -> bool:
-        return any(Need.CELLS in item.needs for item in self.metrics)
-
-    @cached_property
     def _needs_more_than_means(self) -> bool:
-        return self._needs_cells or any(Need.LFC in item.needs for item in self.metrics)
+        return any({Need.CELLS, Need.LFC} & item.needs for item in self.metrics)
 
     @cached_property
     def _sources(self) -> dict[str, Source]:
         return control_sources(self.truth.given)
 
     @cached_property
-    def _kept(self) -> Profiles:
-        return self._control_profiles(self.truth.kept)
+    def _kept(self) -> Controls:
+        return self._controls(self.truth.kept)
 
     @cached_property
-    def _given(self) -> Profiles:
-        return self._control_profiles(self.truth.given)
+    def _given(self) -> Controls:
+        return self._controls(self.truth.given)
 
     @cached_property
     def _measured(self) -> dict[Block, Response]:
@@ -196,11 +211,9 @@ class Judge:
 
     @cached_property
     def _unchanged(self) -> dict[Block, Response]:
-        groups = self.truth.given.obs["control_group"].to_numpy()
-        cells = self._cells_where(
-            self.truth.given, [groups == name for name in self.truth.conditions["control_group"]]
-        )
-        return self._responses(Answer(self._given, cells), self._given)
+        cells, group = self._given.cells, self._given.group
+        of_condition = replace(cells, rows=tuple(cells.rows[code] for code in group))
+        return self._responses(Answer(self._given.profiles, of_condition), self._given)
 
     @cached_property
     def _few(self) -> dict[Block, Booleans]:
@@ -236,7 +249,7 @@ class Judge:
 
     def _silence(self, status: Status) -> pd.DataFrame:
         """Return scores of no answer at all: what the truth defines has one status."""
-        nothing = Answer(self._given.take(np.full(self._n, -1)), None)
+        nothing = Answer(self._given.profiles.take(np.full(self._n, -1)), None)
         scores = self._score(
             self._measured, self._responses(nothing, self._given), self._few_or_noisy
         )
@@ -248,11 +261,22 @@ class Judge:
             scores, of_excused & (scores["status"] == Status.MISSING), Status.NOT_APPLICABLE
         )
 
-    def _responses(self, answer: Answer, controls: Profiles) -> dict[Block, Response]:
-        return {block: self._response(answer, controls, rows) for block, rows in self._rows.items()}
+    @cached_property
+    def _detected(self) -> dict[Block, Booleans]:
+        """Genes found in enough of the given controls of each context, shape (n_genes,)."""
+        return {
+            block: share_nonzero(stacked(self._given.cells, np.unique(self._given.group[rows]))[0])
+            >= self.convention.detected_share
+            for block, rows in self._rows.items()
+        }
 
-    def _response(self, answer: Answer, controls: Profiles, rows: Codes) -> Response:
-        shown, beside = answer.profiles.take(rows), controls.take(rows)
+    def _responses(self, answer: Answer, controls: Controls) -> dict[Block, Response]:
+        return {block: self._response(answer, controls, block) for block in self._rows}
+
+    def _response(self, answer: Answer, controls: Controls, block: Block) -> Response:
+        rows = self._rows[block]
+        shown, beside = answer.profiles.take(rows), controls.profiles.take(rows)
+        groups, group = np.unique(controls.group[rows], return_inverse=True)
         return Response(
             perturbations=tuple(self.truth.conditions["perturbation"].iloc[rows]),
             genes=self.truth.test.genes,
@@ -264,9 +288,12 @@ class Judge:
             control_error=beside.error,
             linear_mean=shown.linear,
             linear_control=beside.linear,
-            cells=None if answer.cells is None else tuple(answer.cells[row] for row in rows),
+            cells=None if answer.cells is None else answer.cells.take(rows),
+            control_cells=controls.cells.take(groups),
+            control_group=group,
             targets=self.truth.is_target[rows],
             shared=None if self._shared is None else self._shared[rows],
+            detected=self._detected[block],
             convention=self.convention,
         )
 
@@ -277,15 +304,18 @@ class Judge:
             return None
         answered = to_truth(self.reference, self.truth)
         if answered.kind is Kind.MEAN:
-            return mean_rows(answered, self.truth.conditions) - self._given.mean
-        return self._answer_of_cells(as_cells(answered)).profiles.mean - self._given.mean
+            return mean_rows(answered, self.truth.conditions) - self._given.profiles.mean
+        return self._answer_of_cells(as_cells(answered)).profiles.mean - self._given.profiles.mean
 
-    def _control_profiles(self, controls: Cells) -> Profiles:
-        """Profiles of each condition's control group."""
+    def _controls(self, cells: Cells) -> Controls:
         groups = pd.Index(np.unique(self.truth.conditions["control_group"]))
-        codes = groups.get_indexer(controls.obs["control_group"])
-        of_group = self._profiles(controls, codes, len(groups))
-        return of_group.take(groups.get_indexer(self.truth.conditions["control_group"]))
+        group = groups.get_indexer(self.truth.conditions["control_group"])
+        codes = groups.get_indexer(cells.obs["control_group"])
+        return Controls(
+            self._profiles(cells, codes, len(groups)).take(group),
+            grouped(cells.lognorm, codes, len(groups)),
+            group,
+        )
 
     def _profiles(self, cells: Cells, codes: Codes, n: int) -> Profiles:
         linear = cells.linear(self.convention.lfc_target_sum)
@@ -298,13 +328,15 @@ class Judge:
 
     def _answer_of_cells(self, cells: Cells) -> Answer:
         codes = self._keys.get_indexer(pd.MultiIndex.from_frame(cells.obs[CONDITION]))
-        chosen = self._cells_where(cells, [codes == row for row in range(self._n)])
-        return Answer(self._profiles(cells, codes, self._n), chosen)
+        of_condition = grouped(cells.lognorm, codes, self._n)
+        return Answer(self._profiles(cells, codes, self._n), of_condition)
 
     @property
     def makes_cells(self) -> bool:
         """Whether cells are made for a model of means: there are counts to make them of."""
-        return self.truth.given.expression is Expression.COUNTS and bool((self._given.n > 0).all())
+        return self.truth.given.expression is Expression.COUNTS and bool(
+            (self._given.profiles.n > 0).all()
+        )
 
     def _answer_of_means(self, prediction: Prediction) -> Answer:
         """Means as predicted; cells and linear means made from the given controls."""
@@ -325,17 +357,6 @@ class Judge:
         shown = replace(cells.profiles, mean=mean, error=unknown, linear=made.linear_mean)
         return Answer(shown, cells.cells)
 
-    def _cells_where(
-        self, cells: Cells, of_condition: Sequence[Booleans]
-    ) -> tuple[Matrix, ...] | None:
-        """Log values of each condition's cells, at most `max_cells` drawn by a fixed seed."""
-        if not self._needs_cells:
-            return None
-        return tuple(
-            cells.lognorm[_at_most(np.flatnonzero(rows), self.convention.max_cells, key)]
-            for rows, key in zip(of_condition, self._keys, strict=True)
-        )
-
     def _halves(self, rng: np.random.Generator) -> tuple[Cells, Cells]:
         obs = self.truth.test.obs
         strata = obs[[*CONDITION, "batch", "replicate"]].agg("\x1f".join, axis=1).to_numpy(object)
@@ -349,10 +370,3 @@ def _relabel(scores: pd.DataFrame, rows: "pd.Series | Booleans", status: Status)
     result.loc[rows, "status"] = str(status)
     result.loc[rows, ["value", "numerator"]] = np.nan
     return result
-
-
-def _at_most(rows: Codes, n: int, key: tuple[str, ...]) -> Codes:
-    if len(rows) <= n:
-        return rows
-    rng = np.random.default_rng(zlib.crc32("\x1f".join(key).encode()))
-    return np.sort(rng.choice(rows, n, replace=False))

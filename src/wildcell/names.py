@@ -68,6 +68,7 @@ class Need(StrEnum):
     CELLS = "cells"
     ERROR = "error"
     REFERENCE = "reference"
+    DE = "de"
 
 
 class Status(StrEnum):
@@ -84,6 +85,7 @@ class Status(StrEnum):
     TOO_FEW_CELLS = "too_few_cells"
     TOO_FEW_CONTROLS = "too_few_controls"
     TOO_FEW_CANDIDATES = "too_few_candidates"
+    TOO_FEW_DE_GENES = "too_few_de_genes"
     NEEDS_CELLS = "needs_cells"
     NEEDS_COUNTS = "needs_counts"
     NEEDS_REFERENCE = "needs_reference"

@@ -14,6 +14,9 @@ N_GENES = 150
 """Three times the top genes, so that to find these is not to name all."""
 
 N_CELLS = 16
+UNDETECTED = 5
+"""One of so many genes is not on the second panel."""
+
 EFFECT = 0.5
 """Standard deviation over genes of the planted deltas, in log units."""
 
@@ -84,8 +87,10 @@ def response_of(clouds: Clouds) -> Response:
         linear_mean=np.expm1(clouds.cells).mean(axis=1),
         linear_control=alike * np.expm1(clouds.control).mean(axis=0),
         cells=tuple(sparse.csr_matrix(cells) for cells in clouds.cells),
+        control_cells=(sparse.csr_matrix(clouds.control),),
         targets=np.eye(n, n_genes, dtype=bool),
         shared=alike * clouds.delta.mean(axis=0),
+        detected=np.arange(n_genes) % UNDETECTED != UNDETECTED - 1,
     )
 
 
@@ -141,6 +146,10 @@ def take(response: Response, perturbations: Codes, genes: Codes) -> Response:
         cells=None
         if response.cells is None
         else tuple(response.cells[row][:, genes] for row in perturbations),
+        control_cells=None
+        if response.control_cells is None
+        else tuple(cells[:, genes] for cells in response.control_cells),
+        detected=None if response.detected is None else response.detected[genes],
         targets=None if response.targets is None else response.targets[both],
         shared=chosen(response.shared),
     )
@@ -177,4 +186,5 @@ def bare(response: Response) -> Response:
         linear_mean=None,
         linear_control=None,
         cells=None,
+        control_cells=None,
     )

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from wildcell.metrics.differential import Test
+
 
 @dataclass(frozen=True)
 class Convention:
@@ -26,6 +28,20 @@ class Convention:
     removes_targets
         Whether genes that a perturbation targets directly are left out of its delta metrics, and
         out of every candidate's in retrieval.
+    test
+        The test of differential expression.
+    has_continuity
+        Whether a Mann-Whitney test is corrected for continuity.
+    alpha
+        The false discovery rate below which a gene is differentially expressed.
+    min_de_genes
+        Differentially expressed genes that a truth must have for metrics of their recovery.
+    n_components
+        Principal components of the truth in which clouds of cells are compared, at most.
+    max_component_cells
+        Cells that the components are fitted to, at most, half of them controls.
+    detected_share
+        The second panel is the genes found in at least this share of the given controls.
     """
 
     name: str = "wildcell"
@@ -36,6 +52,13 @@ class Convention:
     flat_tolerance: float = 1e-6
     max_cells: int = 2_000
     removes_targets: bool = True
+    test: Test = "mann_whitney"
+    has_continuity: bool = True
+    alpha: float = 0.05
+    min_de_genes: int = 10
+    n_components: int = 50
+    max_component_cells: int = 4_000
+    detected_share: float = 0.05
 
 
 OURS = Convention()

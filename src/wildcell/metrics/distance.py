@@ -25,11 +25,11 @@ def energy_distance(truth: Response, prediction: Response) -> Floats:
     Euclidean on log values, unbiased (pairs of a cell with itself are left out), so that two
     samples of one distribution are at 0 on average.
     """
-    assert truth.cells is not None
-    assert prediction.cells is not None
+    assert truth.sample is not None
+    assert prediction.sample is not None
 
     def of_condition(first: Matrix, second: Matrix, within_first: float) -> float:
         return pairwise.energy_distance(first, second, within_first=within_first)
 
-    scores = over_conditions(of_condition, truth.cells, prediction.cells, truth.within_distance)
+    scores = over_conditions(of_condition, truth.sample, prediction.sample, truth.within_distance)
     return np.array(scores)

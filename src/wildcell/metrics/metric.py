@@ -1,8 +1,11 @@
 """What a metric is, and where metrics are found."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import wraps
 from typing import Literal, NamedTuple, TypeAlias
+
+import numpy as np
 
 from wildcell.arrays import Floats
 from wildcell.metrics.response import Response
@@ -17,7 +20,14 @@ class Ratio(NamedTuple):
     denominator: Floats
 
 
+Best: TypeAlias = Literal["high", "low", "zero"]
 Compute: TypeAlias = Callable[[Response, Response], Floats | Ratio]
+
+ON_DETECTED = "_detected"
+"""What is added to a metric's name where it is scored on the second panel."""
+
+LEAST_RATIO = 1e-3
+"""A ratio of which the logarithm is taken counts as this much, if it is less or negative."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +41,9 @@ class Metric:
     compute
         `(truth, prediction) -> scores`, one number a perturbation; NaN where it is undefined.
     best
-        Whether high or low values are good.
+        Whether high values, low ones or those near 0 are good.
     family
-        What it looks at: profile, correlation, retrieval, genes, distance.
+        What it looks at: profile, correlation, retrieval, genes, distance, structure.
     needs
         What must be there for it to be defined.
     null
@@ -47,11 +57,18 @@ class Metric:
         The metric that it equals or is a monotone function of; aliases are counted once.
     cite
         Where it was published.
+    formula, range
+        What it computes, and between which values, in a line each.
+    is_log
+        Whether the logarithm of a ratio of sums is taken; see `as_value`.
+    twin_of
+        The metric of which this is the score on the second panel of genes: shown beside it, never
+        counted or ranked beside it.
     """
 
     name: str
     compute: Compute
-    best: Literal["high", "low"]
+    best: Best
     family: str
     needs: frozenset[Need] = frozenset()
     null: float | None = None
@@ -59,11 +76,30 @@ class Metric:
     undefined: Status = Status.UNDEFINED
     alias_of: str | None = None
     cite: str = ""
+    formula: str = ""
+    range: str = ""
+    is_log: bool = False
+    twin_of: str | None = None
 
     @property
     def summary(self) -> str:
         """The first line of the metric's docstring."""
         return (self.compute.__doc__ or "").strip().partition("\n")[0]
+
+    @property
+    def perfect(self) -> float:
+        """The score of an answer equal to the truth."""
+        return 1.0 if self.best == "high" else 0.0
+
+    def goodness(self, value: Floats) -> Floats:
+        """Return scores turned so that more is better."""
+        if self.best == "high":
+            return value
+        return -value if self.best == "low" else -np.abs(value)
+
+    def as_value(self, ratio: Floats) -> Floats:
+        """Return the score that a ratio is."""
+        return np.log(np.maximum(ratio, LEAST_RATIO)) if self.is_log else ratio
 
 
 METRICS: Registry[Metric] = Registry("metric", package="wildcell.metrics")
@@ -72,7 +108,7 @@ METRICS: Registry[Metric] = Registry("metric", package="wildcell.metrics")
 def metric(
     name: str,
     *,
-    best: Literal["high", "low"],
+    best: Best,
     family: str,
     needs: tuple[Need, ...] = (),
     null: float | None = None,
@@ -80,8 +116,14 @@ def metric(
     undefined: Status = Status.UNDEFINED,
     alias_of: str | None = None,
     cite: str = "",
+    formula: str = "",
+    range: str = "",  # noqa: A002  the word of the field
+    is_log: bool = False,
+    has_twin: bool = False,
 ) -> Callable[[Compute], Compute]:
     """Register a function as a metric; the arguments are the fields of `Metric`.
+
+    With `has_twin` its scores on the second panel of genes are a metric, too.
 
     Examples
     --------
@@ -93,21 +135,44 @@ def metric(
     """
 
     def register(compute: Compute) -> Compute:
-        METRICS.add(
+        registered = Metric(
             name,
-            Metric(
-                name,
-                compute,
-                best,
-                family,
-                frozenset(needs),
-                null,
-                ceiling,
-                undefined,
-                alias_of,
-                cite,
-            ),
+            compute,
+            best,
+            family,
+            frozenset(needs),
+            null,
+            ceiling,
+            undefined,
+            alias_of,
+            cite,
+            formula,
+            range,
+            is_log,
         )
+        METRICS.add(name, registered)
+        if has_twin:
+            METRICS.add(name + ON_DETECTED, _twin(registered))
         return compute
 
     return register
+
+
+def _twin(of: Metric) -> Metric:
+    """Return a metric on the genes that are found in enough of the given controls."""
+
+    @wraps(of.compute)
+    def on_detected(truth: Response, prediction: Response) -> Floats | Ratio:
+        return of.compute(truth.on_detected, prediction.on_detected)
+
+    def ceiling_on_detected(truth: Response) -> Floats:
+        assert callable(of.ceiling)
+        return of.ceiling(truth.on_detected)
+
+    return replace(
+        of,
+        name=of.name + ON_DETECTED,
+        compute=on_detected,
+        ceiling=ceiling_on_detected if callable(of.ceiling) else of.ceiling,
+        twin_of=of.name,
+    )

@@ -1,22 +1,29 @@
 """The evidence that metrics judge: cells or means beside the control they are measured against."""
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wildcell.arrays import Booleans, Floats, Matrix, Names
+from wildcell.arrays import Booleans, Codes, Floats, Matrix, Names
+from wildcell.metrics.components import Components, fit_components
+from wildcell.metrics.conditions import over_conditions
 from wildcell.metrics.convention import OURS, Convention
+from wildcell.metrics.differential import Differential, MeanTest
+from wildcell.metrics.grouped import on_columns, sampled, sizes_of, stacked
 from wildcell.metrics.pairwise import mean_distance_within
+from wildcell.metrics.tested import Means, mean_tests, rank_tests, table_of
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Response:
     """The response of some perturbations in one context. Truth and prediction are both one.
 
     All arrays of shape (n_perturbations, n_genes) have a row a perturbation; a row of NaN is a
-    perturbation without an answer.
+    perturbation without an answer. What is derived is computed when it is first asked for, and
+    kept; what is known already, such as statistics streamed from a file, can be given.
 
     Attributes
     ----------
@@ -35,14 +42,23 @@ class Response:
     linear_mean, linear_control
         Arithmetic means at `convention.lfc_target_sum`; None where counts cannot be had.
     cells
-        Log values of each row's cells, at most `convention.max_cells` of them; None for means.
+        Log values of each row's cells; None for means.
+    control_cells
+        Log values of the controls, one entry a control group; None where they are unknown.
+    control_group
+        Which entry of `control_cells` each row is measured against, shape (n_perturbations,); the
+        first if None.
     targets
         Which genes each perturbation targets directly, shape (n_perturbations, n_genes).
     shared
         The delta that the reference baseline predicts, of the shape of `mean`; None where there
         is no reference.
+    detected
+        Which genes are on the second panel, shape (n_genes,); all if None.
     convention
-        How deltas, fold changes and distances are taken.
+        How deltas, fold changes, tests and distances are taken.
+    differential, projection
+        What `de` and `components` are, or how to get it, where it need not be computed here.
     """
 
     perturbations: tuple[str, ...]
@@ -55,10 +71,15 @@ class Response:
     control_error: Floats | None = None
     linear_mean: Floats | None = None
     linear_control: Floats | None = None
-    cells: tuple[Matrix, ...] | None = None
+    cells: Sequence[Matrix] | None = None
+    control_cells: Sequence[Matrix] | None = None
+    control_group: Codes | None = None
     targets: Booleans | None = None
     shared: Floats | None = None
+    detected: Booleans | None = None
     convention: Convention = field(default=OURS)
+    differential: Differential | Callable[[], Differential] | None = None
+    projection: Components | Callable[[], Components | None] | None = None
 
     @cached_property
     def delta(self) -> Floats:
@@ -88,13 +109,147 @@ class Response:
     @cached_property
     def is_flat(self) -> Booleans:
         """Which deltas are constant over the genes, shape (n_perturbations,)."""
-        highest = np.where(self.kept_genes, self.delta, -np.inf).max(axis=1)
-        lowest = np.where(self.kept_genes, self.delta, np.inf).min(axis=1)
-        tolerance = self.convention.flat_tolerance * np.abs(self.mean).max(axis=1)
+        highest = np.where(self.kept_genes, self.delta, -np.inf).max(axis=1, initial=-np.inf)
+        lowest = np.where(self.kept_genes, self.delta, np.inf).min(axis=1, initial=np.inf)
+        tolerance = self.convention.flat_tolerance * np.abs(self.mean).max(axis=1, initial=0.0)
         return np.asarray(~self.is_missing & (highest - lowest <= tolerance))
+
+    @cached_property
+    def sample(self) -> Sequence[Matrix] | None:
+        """At most `convention.max_cells` cells of each row, drawn by its name; None for means."""
+        if self.cells is None:
+            return None
+        return sampled(self.cells, self.convention.max_cells, self.perturbations)
 
     @cached_property
     def within_distance(self) -> Floats:
         """Mean distance between two cells of each perturbation, shape (n_perturbations,)."""
+        assert self.sample is not None
+        return np.array([mean_distance_within(cells.toarray()) for cells in self.sample])
+
+    @property
+    def has_tests(self) -> bool:
+        """Whether there is anything `de` can be had from."""
+        has_cells = self.cells is not None and self.control_cells is not None
+        return self.differential is not None or has_cells
+
+    @cached_property
+    def de(self) -> Differential:
+        """Differential expression of the cells against their controls, by `convention.test`.
+
+        P-values are adjusted within each perturbation over the genes that delta metrics look at
+        and that are not constant. Check `has_tests` before; a test of means needs none.
+        """
+        if callable(self.differential):
+            return self.differential()
+        if self.differential is not None:
+            return self.differential
+        if self.convention.test != "mann_whitney":
+            return self.de_of_means(equal_variance=self.convention.test == "student")
         assert self.cells is not None
-        return np.array([mean_distance_within(cells.toarray()) for cells in self.cells])
+        assert self.control_cells is not None
+        test = rank_tests(self.cells, self.control_cells, self._control_group, self.convention)
+        return table_of(test, self.lfc, self._is_testable)
+
+    def de_of_means(self, *, equal_variance: bool = False) -> Differential:
+        """Return differential expression by a t-test, which needs no more than standard errors."""
+        assert self.error is not None
+        assert self.control_error is not None
+        test = mean_tests(
+            Means(self.n_cells, self.mean, self.error),
+            Means(self.n_controls, self.control, self.control_error),
+            equal_variance=equal_variance,
+        )
+        return table_of(test, self.lfc, self._is_testable)
+
+    @cached_property
+    def components(self) -> Components | None:
+        """Principal components of the cells and their controls; None for fewer than two cells.
+
+        Fitted to at most `convention.max_component_cells` cells, drawn evenly from all
+        perturbations; at most half of them are controls. Of a truth: a prediction has no say in
+        the space that it is judged in.
+        """
+        if callable(self.projection):
+            return self.projection()
+        if self.projection is not None:
+            return self.projection
+        assert self.cells is not None
+        half = self.convention.max_component_cells // 2
+        matrices = [self._drawn(self.cells, half, self.perturbations)]
+        if self.control_cells is not None:
+            names = [f"controls {group}" for group in range(len(self.control_cells))]
+            matrices.append(self._drawn(self.control_cells, half, names))
+        cells, _ = stacked(matrices, np.arange(len(matrices)))
+        return fit_components(cells, self.convention.n_components) if cells.shape[0] > 1 else None
+
+    @cached_property
+    def coordinates(self) -> tuple[Floats, ...] | None:
+        """Where the sampled cells lie in the components, (n_cells, n_components) each."""
+        return self.coordinates_in(self.components)
+
+    def coordinates_in(self, components: Components | None) -> tuple[Floats, ...] | None:
+        """Return where the sampled cells lie in some components; None where there are none."""
+        if self.sample is None or components is None:
+            return None
+        return tuple(over_conditions(components.transform, self.sample))
+
+    @cached_property
+    def on_detected(self) -> "Response":
+        """The same response on the second panel of genes."""
+        return self if self.detected is None else self.on_genes(np.flatnonzero(self.detected))
+
+    def on_genes(self, genes: Codes) -> "Response":
+        """Return the response on some genes, in order; tests are adjusted anew."""
+
+        def chosen(values: Floats | None) -> Floats | None:
+            return None if values is None else values[:, genes]
+
+        result = replace(
+            self,
+            genes=self.genes[genes],
+            mean=self.mean[:, genes],
+            control=self.control[:, genes],
+            error=chosen(self.error),
+            control_error=chosen(self.control_error),
+            linear_mean=chosen(self.linear_mean),
+            linear_control=chosen(self.linear_control),
+            cells=None if self.cells is None else on_columns(self.cells, genes),
+            control_cells=None
+            if self.control_cells is None
+            else on_columns(self.control_cells, genes),
+            targets=None if self.targets is None else self.targets[:, genes],
+            shared=chosen(self.shared),
+            detected=None if self.detected is None else self.detected[genes],
+            differential=None,
+            projection=None,
+        )
+        return (
+            replace(result, differential=lambda: self._de_on(genes)) if self.has_tests else result
+        )
+
+    def _de_on(self, genes: Codes) -> Differential:
+        whole = self.de
+        test = MeanTest(whole.statistic[:, genes], whole.p_value[:, genes])
+        return table_of(test, whole.lfc[:, genes], ~np.isnan(test.p_value))
+
+    @property
+    def _control_group(self) -> Codes:
+        if self.control_group is None:
+            return np.zeros(len(self.perturbations), dtype=np.intp)
+        return self.control_group
+
+    @cached_property
+    def _is_testable(self) -> Booleans:
+        """Genes that are kept and vary, as far as errors are known to say so."""
+        if self.error is None or self.control_error is None:
+            return self.kept_genes
+        varies = (np.nan_to_num(self.error, nan=1.0) > 0) | (self.control_error > 0)
+        return self.kept_genes & varies
+
+    @staticmethod
+    def _drawn(cells: Sequence[Matrix], n: int, names: Sequence[str]) -> Matrix:
+        """Return at most about `n` cells, as many of each group as of any other that has them."""
+        has_cells = np.flatnonzero(sizes_of(cells) > 0)
+        each = -(-n // max(len(has_cells), 1))
+        return stacked(sampled(cells, each, names), np.arange(len(cells)))[0]

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from wildcell.arrays import Booleans, Floats
+from wildcell.arrays import Booleans, Codes, Floats
 from wildcell.metrics.metric import Metric, Ratio
 from wildcell.metrics.response import Response
 from wildcell.names import ABSTENTIONS, SCORE_COLUMNS, Need, Status
@@ -78,8 +78,8 @@ def _score_metric(metric: Metric, case: Case) -> pd.DataFrame:
             "numerator": np.where(is_scored, parts.numerator, np.nan),
             "denominator": np.where(is_scored | is_silent, denominator, np.nan),
             "null": null if metric.null is None else metric.null,
-            "n_truth": case.truth.n_cells,
-            "n_prediction": case.prediction.n_cells,
+            "n_truth": _n_looked_at(metric, case.truth),
+            "n_prediction": _n_looked_at(metric, case.prediction),
             "level": "condition",
             "preset": case.truth.convention.name,
             "status": status.astype(str),
@@ -92,9 +92,16 @@ def compute(metric: Metric, truth: Response, prediction: Response) -> tuple[Floa
     with np.errstate(divide="ignore", invalid="ignore"):
         result = metric.compute(truth, prediction)
         if isinstance(result, Ratio):
-            return result.numerator / result.denominator, result
+            return metric.as_value(result.numerator / result.denominator), result
     unknown = np.full(len(truth.perturbations), np.nan)
     return result, Ratio(unknown, unknown)
+
+
+def _n_looked_at(metric: Metric, response: Response) -> Codes:
+    """Return how many cells of each row a metric looks at, those of pairs being drawn."""
+    if Need.CELLS not in metric.needs:
+        return response.n_cells
+    return np.minimum(response.n_cells, response.convention.max_cells)
 
 
 def _nothing(case: Case) -> Floats:
@@ -121,11 +128,13 @@ def _status_by_prediction(metric: Metric, case: Case) -> Statuses:
 def _status_by_truth(metric: Metric, case: Case) -> Statuses:
     """Return what forbids scoring whatever the answer; later rules win."""
     status = _all_ok(case)
-    if Need.ERROR in metric.needs:
+    if {Need.ERROR, Need.DE} & metric.needs:
         status[case.truth.n_cells < 2] = Status.TOO_FEW_CELLS
     if Need.LFC in metric.needs and case.truth.linear_mean is None:
         status[:] = Status.NEEDS_COUNTS
     if Need.CELLS in metric.needs and case.truth.cells is None:
+        status[:] = Status.NEEDS_CELLS
+    if Need.DE in metric.needs and not case.truth.has_tests:
         status[:] = Status.NEEDS_CELLS
     if Need.REFERENCE in metric.needs:
         status[lacks_reference(case.truth)] = Status.NEEDS_REFERENCE

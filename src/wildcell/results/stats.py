@@ -234,7 +234,7 @@ class Scaled(NamedTuple):
 
 
 def scaled(
-    model: Sample, reference: Sample, ceiling: Sample, *, best: Literal["high", "low"]
+    model: Sample, reference: Sample, ceiling: Sample, *, best: Literal["high", "low", "zero"]
 ) -> Scaled:
     """Return (u - b) / (c - b), of means over the same conditions, unclipped.
 

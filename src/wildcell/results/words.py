@@ -16,6 +16,7 @@ STATUS_WORDS = {
     Status.TOO_FEW_CELLS: "too few cells",
     Status.TOO_FEW_CONTROLS: "too few controls, or controls noisier than the effect",
     Status.TOO_FEW_CANDIDATES: "too few perturbations in the context to tell apart",
+    Status.TOO_FEW_DE_GENES: "too few differentially expressed genes were measured",
     Status.NEEDS_CELLS: "needs single cells",
     Status.NEEDS_COUNTS: "needs counts",
     Status.NEEDS_REFERENCE: "needs a reference baseline, which needs training cells",

@@ -1,0 +1,134 @@
+"""Cells by group: rows of one matrix, taken out when they are looked at."""
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import overload
+
+import numpy as np
+from scipy import sparse
+
+from wildcell.arrays import Codes, Floats, Matrix
+
+
+@dataclass(frozen=True, eq=False)
+class GroupedCells(Sequence[Matrix]):
+    """Some groups of the rows of a matrix, as a sequence of matrices.
+
+    Attributes
+    ----------
+    matrix
+        Log values, shape (n_cells, n_genes).
+    rows
+        Which rows each group is made of; a group may be empty.
+    columns
+        Which genes, in order; all if None.
+
+    Examples
+    --------
+    >>> X = sparse.csr_matrix(np.arange(6.0).reshape(3, 2))
+    >>> GroupedCells(X, (np.array([2, 0]), np.array([], dtype=int)))[0].toarray().tolist()
+    [[4.0, 5.0], [0.0, 1.0]]
+    """
+
+    matrix: Matrix
+    rows: tuple[Codes, ...]
+    columns: Codes | None = None
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, item: int) -> Matrix: ...
+    @overload
+    def __getitem__(self, item: slice) -> "GroupedCells": ...
+    def __getitem__(self, item: int | slice) -> "Matrix | GroupedCells":
+        if isinstance(item, slice):
+            return replace(self, rows=self.rows[item])
+        cells = self.matrix[self.rows[item]]
+        return cells if self.columns is None else cells[:, self.columns]
+
+    def take(self, groups: Codes) -> "GroupedCells":
+        """Return some groups, in order."""
+        return replace(self, rows=tuple(self.rows[group] for group in groups))
+
+
+def grouped(matrix: Matrix, codes: Codes, n_groups: int) -> GroupedCells:
+    """Group the rows of a matrix by code; rows with a negative code are passed over.
+
+    Examples
+    --------
+    >>> X = sparse.csr_matrix(np.arange(3.0)[:, None])
+    >>> [one.toarray().ravel().tolist() for one in grouped(X, np.array([1, -1, 1]), 2)]
+    [[], [0.0, 2.0]]
+    """
+    order = np.argsort(codes, kind="stable")
+    ends = np.searchsorted(codes[order], np.arange(n_groups + 1))
+    return GroupedCells(matrix, tuple(np.split(order, ends)[1:-1]))
+
+
+def on_columns(cells: Sequence[Matrix], columns: Codes) -> Sequence[Matrix]:
+    """Return cells on some genes, in order."""
+    if isinstance(cells, GroupedCells):
+        own = columns if cells.columns is None else cells.columns[columns]
+        return replace(cells, columns=own)
+    return tuple(one[:, columns] for one in cells)
+
+
+def stacked(cells: Sequence[Matrix], groups: Codes) -> tuple[Matrix, Codes]:
+    """Return the cells of some groups in one matrix, and the place in `groups` each belongs to."""
+    if isinstance(cells, GroupedCells):
+        rows = [cells.rows[group] for group in groups]
+        sizes = [len(own) for own in rows]
+        whole = replace(cells, rows=(np.concatenate(rows).astype(np.intp),))[0]
+    else:
+        chosen = [cells[group] for group in groups]
+        sizes = [one.shape[0] for one in chosen]
+        whole = sparse.vstack(chosen, format="csr")
+    return whole, np.repeat(np.arange(len(groups)), sizes)
+
+
+def sampled(cells: Sequence[Matrix], n: int, names: Sequence[str]) -> Sequence[Matrix]:
+    """Return at most `n` cells of each group, drawn by its name alone.
+
+    Parameters
+    ----------
+    cells
+        Cells of each group.
+    n
+        Groups that are no larger are whole.
+    names
+        One a group.
+    """
+    if isinstance(cells, GroupedCells):
+        own = zip(cells.rows, names, strict=True)
+        return replace(cells, rows=tuple(rows[drawn(len(rows), n, name)] for rows, name in own))
+    every = zip(cells, names, strict=True)
+    return tuple(one[drawn(one.shape[0], n, name)] for one, name in every)
+
+
+def drawn(size: int, n: int, name: str) -> Codes:
+    """Return at most `n` positions below `size`, rising, drawn by a name.
+
+    Examples
+    --------
+    >>> drawn(4, 9, "KLF1").tolist(), len(drawn(9, 4, "KLF1"))
+    ([0, 1, 2, 3], 4)
+    """
+    if size <= n:
+        return np.arange(size)
+    rng = np.random.default_rng(zlib.crc32(name.encode()))
+    return np.sort(rng.choice(size, n, replace=False))
+
+
+def sizes_of(cells: Sequence[Matrix]) -> Codes:
+    """Return the number of cells of each group, shape (n_groups,)."""
+    if isinstance(cells, GroupedCells):
+        return np.array([len(rows) for rows in cells.rows], dtype=np.intp)
+    return np.array([one.shape[0] for one in cells], dtype=np.intp)
+
+
+def share_nonzero(cells: Matrix) -> Floats:
+    """Return the share of cells in which each gene is not 0, shape (n_genes,); NaN of none."""
+    n = np.bincount(cells.indices[cells.data != 0], minlength=cells.shape[1])
+    return n / (cells.shape[0] or np.nan)
