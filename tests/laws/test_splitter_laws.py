@@ -38,6 +38,14 @@ TREE = {
     "linkage": st.sampled_from(["average", "ward"]),
     "metric": st.sampled_from(["euclidean", "euclidean", "cosine"]),
 }
+
+
+def features_of(seed, n_known):
+    """Return features of the first components that a screen may have, some of them equal or 0."""
+    values = np.random.default_rng(seed).integers(-2, 3, (n_known, 3))
+    return pd.DataFrame(values, index=[f"P{number}" for number in range(n_known)], dtype=float)
+
+
 OPTIONS = {
     "iid": HELD_OUT,
     "unseen-perturbation": {**HELD_OUT, "n_folds": n_folds},
@@ -54,6 +62,16 @@ OPTIONS = {
         "most_shots": st.sampled_from([2, 3]),
     },
     "unseen-pair": {**HELD_OUT, "n_folds": n_folds},
+    "perturbation-clusters": {
+        **HELD_OUT,
+        "n_folds": n_folds,
+        "n_clusters": st.sampled_from([0, 2, 4, 20]),
+        "linkage": st.sampled_from(["average", "complete", "single"]),
+        "metric": st.sampled_from(["cosine", "correlation", "euclidean", "jaccard"]),
+        "lacking": st.sampled_from(["refuse", "alone", "leave-out"]),
+        "placebo": st.booleans(),
+        "features": st.builds(features_of, st.integers(0, 99), st.sampled_from([12, 12, 5, 0])),
+    },
     "unseen-both": {**HELD_OUT, "n_folds": n_folds, "context_share": shares},
     "unseen-dose": {
         "side": st.sampled_from(["inside", "above", "below"]),
@@ -312,6 +330,37 @@ def test_category_counts_the_components_that_were_not_trained_on_alone(case):
         for key, category in zip(case.table["perturbation"], fold["category"], strict=True):
             n_new = len(parts[key] - seen)
             assert category == ("single" if len(parts[key]) == 1 else f"combo-{n_new}")
+
+
+@varied
+@given(cases("perturbation-clusters"))
+def test_no_component_of_a_cluster_that_is_tested_is_trained_on(case):
+    parts = parts_of(case)
+    for fold in folds_or_none(case) or []:
+        rng = np.random.default_rng(case.seed)
+        tables = divide(case.rule, case.table, case.components, rng, **case.options).tables
+        cluster = tables["clusters"].set_index("component")["cluster"]
+        tested = in_role(case, fold, Role.TEST)
+        assert (tested["n_components"] == 1).all()
+        held_out = {cluster[part] for key in tested["perturbation"] for part in parts[key]}
+        for key in in_role(case, fold, Role.TRAIN, Role.VAL)["perturbation"]:
+            assert not held_out & {cluster[part] for part in parts[key]}
+
+
+@varied
+@given(cases("perturbation-clusters"))
+def test_component_without_features_is_refused_alone_or_left_out_as_asked(case):
+    known = case.options["features"]
+    is_blank = known.eq(known.iloc[:, 0] if case.options["metric"] == "correlation" else 0, axis=0)
+    lacking = set(case.components["component"]) - set(known.index[~is_blank.all(axis=1)])
+    folds = folds_or_none(case)
+    assert not lacking or case.options["lacking"] != "refuse" or folds is None
+    is_lacking = case.table["perturbation"].isin(
+        case.components.loc[case.components["component"].isin(lacking), "perturbation"]
+    )
+    for fold in folds or []:
+        is_left_out = fold["reason"] == "component without features"
+        assert is_left_out.equals(is_lacking & (case.options["lacking"] == "leave-out"))
 
 
 @varied

@@ -1,6 +1,6 @@
 """Names dealt into folds: which are tested, which are set aside for validation."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -80,3 +80,68 @@ def _pick_val(
     if share == 0 or len(rest) < 3:
         return set()
     return set(rng.permutation(rest)[: n_of(share, len(rest))])
+
+
+def held_out_groups(
+    sizes: Mapping[str, int],
+    rng: np.random.Generator,
+    *,
+    n_folds: int,
+    test_share: float,
+    val_share: float,
+) -> list[tuple[set[str], set[str]]]:
+    """Return the groups for test and for validation of each fold, by how many members they have.
+
+    Folds are as even in members as whole groups allow. Of a share, groups are taken at random as
+    long as it is not exceeded, and the smallest group if all exceed it. At least one group always
+    stays for training; with fewer than three left beside the test, validation gets none.
+
+    Parameters
+    ----------
+    sizes
+        Number of members, 1 or more, of each group.
+    rng, n_folds, test_share, val_share
+        As for `held_out_folds`.
+    """
+    check_share("test_share", test_share)
+    check_share("val_share", val_share)
+    n_folds = choose_n_folds(n_folds, len(sizes))
+    if n_folds > 1:
+        tests = _deal_evenly(sizes, n_folds, rng)
+    else:
+        tests = [_within_share(sizes, test_share, rng)]
+    folds = []
+    for test in tests:
+        rest = {name: size for name, size in sizes.items() if name not in test}
+        has_val = val_share > 0 and len(rest) >= 3
+        folds.append((test, _within_share(rest, val_share, rng) if has_val else set[str]()))
+    return folds
+
+
+def _deal_evenly(
+    sizes: Mapping[str, int], n_folds: int, rng: np.random.Generator
+) -> list[set[str]]:
+    """Deal groups into folds, the largest first, each to the fold with the fewest members."""
+    folds: list[set[str]] = [set() for _ in range(n_folds)]
+    totals = np.zeros(n_folds)
+    for name in sorted(_shuffled(sizes, rng), key=lambda name: -sizes[name]):
+        lightest = int(np.argmin(totals))
+        folds[lightest].add(name)
+        totals[lightest] += sizes[name]
+    return folds
+
+
+def _within_share(sizes: Mapping[str, int], share: float, rng: np.random.Generator) -> set[str]:
+    """Take groups at random until no further one fits into a share of the members."""
+    taken: set[str] = set()
+    left = share * sum(sizes.values())
+    shuffled = _shuffled(sizes, rng)
+    for name in shuffled:
+        if sizes[name] <= left:
+            taken.add(name)
+            left -= sizes[name]
+    return taken or {min(shuffled, key=lambda name: sizes[name])}
+
+
+def _shuffled(sizes: Mapping[str, int], rng: np.random.Generator) -> list[str]:
+    return [str(name) for name in rng.permutation(np.array(sorted(sizes), dtype=object))]
