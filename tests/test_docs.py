@@ -17,6 +17,7 @@ import pytest
 from wildcell.cli.main import VERBS, main
 from wildcell.datasets.dataset import DATASETS
 from wildcell.metrics.metric import METRICS
+from wildcell.metrics.preset import PRESETS
 from wildcell.models.model import MODELS
 from wildcell.names import SCORE_COLUMNS, Status
 from wildcell.results.arms import ARM_COLUMNS
@@ -203,6 +204,17 @@ def test_a_reference_lists_everything(page, names):
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
 
     assert [name for name in names if f"`{name}`" not in text] == []
+
+
+@pytest.mark.parametrize("name", PRESETS.names())
+def test_the_page_of_presets_has_every_score_in_its_section(name):
+    text = (ROOT / "docs" / "reference" / "presets.md").read_text(encoding="utf-8")
+    section = re.split(r"^## ", text, flags=re.MULTILINE)
+    (own,) = [part for part in section if part.startswith(f"{name}\n")]
+    shown = set(re.findall(r"`([^`]+)`", own))
+    metrics = [metric.name.removeprefix("de_wilcoxon_") for metric in PRESETS.get(name).metrics]
+
+    assert [metric for metric in metrics if metric not in shown] == []
 
 
 def test_the_readme_names_what_there_is():

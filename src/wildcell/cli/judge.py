@@ -27,6 +27,7 @@ def score(
     runs: Path | None = None,
     seed: int = 0,
     anchor: Literal["given", "all"] = "given",
+    preset: str | None = None,
 ) -> None:
     """Score a prediction against a truth, with the replicate and naive baselines beside it.
 
@@ -68,7 +69,25 @@ def score(
     anchor
         What the prediction is measured against, where the controls are halved here: the `given`
         half, or `all` controls, if effects were added to the mean of all.
+    preset
+        Score as another package does, under its names and with all controls on its side of the
+        comparison; see `wildcell presets`. Nothing is scored beside the prediction then.
     """
+    if preset is not None:
+        _refuse_beside_preset(train=train, runs=runs, target_sum=target_sum, anchor=anchor)
+        labels = (perturbation_column, context_column, control)
+        _score_by_preset(
+            prediction,
+            truth,
+            preset,
+            out,
+            labels=labels,
+            expression=expression,
+            is_on_common_genes=genes == "common",
+            must_match=conditions == "exact",
+            model=model,
+        )
+        return
     from wildcell.cli.progress import working
     from wildcell.outside import Reading, judge_files
     from wildcell.scenarios.reading import Labels
@@ -93,6 +112,66 @@ def score(
     print(f"Wrote {out}")
     _print_means(judgement.ranks, list(judgement.results))
     print(judgement.sentence)
+
+
+def _refuse_beside_preset(
+    *, train: Path | None, runs: Path | None, target_sum: float | None, anchor: str
+) -> None:
+    """Refuse what a package has no word for."""
+    from wildcell.errors import OptionError
+
+    given = {
+        "--train": train is not None,
+        "--runs": runs is not None,
+        "--target-sum": target_sum is not None,
+        "--anchor": anchor != "given",
+    }
+    refused = [option for option, is_given in given.items() if is_given]
+    if refused:
+        raise OptionError(f"With --preset there is no {', no '.join(refused)}; leave it out.")
+
+
+def _score_by_preset(
+    prediction: Path,
+    truth: Path,
+    preset: str,
+    out: Path,
+    *,
+    labels: tuple[str, str, str],
+    expression: Expression | None,
+    is_on_common_genes: bool,
+    must_match: bool,
+    model: str,
+) -> None:
+    from rich.table import Table
+
+    from wildcell.by_preset import score_by_preset
+    from wildcell.cli.progress import number, printer, working
+    from wildcell.scenarios.reading import Labels
+    from wildcell.store.atomic import write_table
+
+    with working("scoring"):
+        result = score_by_preset(
+            prediction,
+            truth,
+            preset,
+            labels=Labels(*labels),
+            expression=expression,
+            is_on_common_genes=is_on_common_genes,
+            must_match=must_match,
+            model=model,
+        )
+    for sentence in result.notes:
+        print(sentence)
+    write_table(out, result.scores)
+    print(f"Wrote {out}")
+    table = Table("metric", "best", "mean", "scored", box=None, pad_edge=False)
+    for row in result.means.itertuples():
+        table.add_row(row.metric, row.best, number(row.mean), f"{row.scored}/{row.expected}")
+    printer().print(table)
+    print(
+        f"As {result.preset.mirrors} scores it; what that leaves out is in docs/reference/presets."
+    )
 
 
 def _print_means(ranks: "pd.DataFrame", models: list[str]) -> None:

@@ -53,6 +53,18 @@ def metrics() -> None:
     _print_table(("name", "family", "best", "abstention", "what it is"), rows)
 
 
+def presets() -> None:
+    """List the presets: whose scores they are, and what predictions are measured against."""
+    from wildcell.metrics.preset import PRESETS
+
+    rows = []
+    for name in PRESETS.names():
+        preset = PRESETS.get(name)
+        against = "the truth's" if preset.controls == "truth" else "their own"
+        rows.append((name, preset.mirrors, against, str(len(preset.metrics)), preset.summary))
+    _print_table(("name", "mirrors", "controls", "scores", "what it is"), rows)
+
+
 def _first_line(thing: object) -> str:
     return (thing.__doc__ or "").strip().partition("\n")[0]
 

@@ -15,6 +15,7 @@ VERBS = {
         "scenarios": ("listing:scenarios", "List the questions that can be asked."),
         "models": ("listing:models", "List the models that can be run."),
         "metrics": ("listing:metrics", "List what is scored, and how to read it."),
+        "presets": ("listing:presets", "List the packages whose scores can be had."),
     },
     "Data": {
         "card": (

@@ -3,8 +3,23 @@
 import numpy as np
 from sklearn.decomposition import PCA
 
-from wildcell.metrics.components import Components
+from wildcell.metrics.components import Components, fit_components
 from wildcell.metrics.pairwise import Cells
+
+LARGEST_DENSE = 2**31
+
+
+def fit_published_components(cells: Cells, n_components: int = 50, *, seed: int) -> Components:
+    """Find components as `fit_randomised_components` does, or exact ones of more than 2 GiB.
+
+    Parameters
+    ----------
+    cells, n_components, seed
+        As there.
+    """
+    if 8 * cells.shape[0] * cells.shape[1] > LARGEST_DENSE:
+        return fit_components(cells, n_components)
+    return fit_randomised_components(cells, n_components, seed=seed)
 
 
 def fit_randomised_components(cells: Cells, n_components: int = 50, *, seed: int) -> Components:
