@@ -25,7 +25,7 @@ def package(tmp_path, monkeypatch):
             sys.modules["registered_here"].PLANTS.add("{name}", "{name} of this package")
             """)
         )
-    plants = Registry("plant", package="plants")
+    plants = Registry("plant", "plants")
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setitem(sys.modules, "registered_here", type(sys)("registered_here"))
     sys.modules["registered_here"].PLANTS = plants

@@ -14,7 +14,7 @@ import pytest
 
 from wildcell.datasets.load import load_dataset
 from wildcell.errors import OptionError, StoreError, UnknownNameError
-from wildcell.models.model import MODELS
+from wildcell.models.model import base_models
 from wildcell.results.table import rank_runs
 from wildcell.run import run_scenario
 from wildcell.scenarios.scenario import load_scenario
@@ -224,15 +224,15 @@ def test_what_cannot_run_says_not_applicable(tmp_path, screen):
     assert records.loc["ridge", "reason"].str.contains("needs features").all()
 
 
-def test_every_model_runs_in_every_scenario(tmp_path, screen):
+def test_every_base_model_runs_in_every_scenario(tmp_path, screen):
     for scenario in ("iid", "unseen-perturbation", "unseen-combination", "unseen-context"):
-        run(tmp_path / "runs", screen, MODELS.names(), scenario=scenario)
+        run(tmp_path / "runs", screen, base_models(), scenario=scenario)
     records = read_records(tmp_path / "runs")
     excused = records["status"] == "not_applicable"
     others = records.loc[~excused, ["status", "log"]]
     assert set(others["status"]) == {"ok"}, others.loc[others["status"] != "ok", "log"].tolist()
     assert records.loc[excused, "reason"].str.contains("cannot answer|needs").all()
-    assert set(MODELS.names()) <= set(records.loc[~excused, "model"])
+    assert set(base_models()) <= set(records.loc[~excused, "model"])
 
 
 def test_no_change_is_flat_in_every_delta_metric(tmp_path, screen):

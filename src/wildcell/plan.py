@@ -10,7 +10,7 @@ import pandas as pd
 
 from wildcell.datasets.dataset import Dataset
 from wildcell.datasets.load import load_dataset
-from wildcell.errors import OptionError
+from wildcell.errors import MissingExtraError, OptionError
 from wildcell.judge import find_metrics
 from wildcell.models.find import find_model
 from wildcell.models.model import ModelCard
@@ -112,9 +112,11 @@ def _load(data: str | Path | Dataset, options: Mapping[str, Any]) -> Dataset:
 
 
 def _entry(card: ModelCard, options: Mapping[str, Any]) -> Entry:
-    """Return a model to run, or raise `OptionError` if it does not take these options."""
+    """Return a model to run, or raise if it is not installed or does not take these options."""
     if reserved := {REPLICATE, CEILING} & {card.name}:
         raise OptionError(f"{reserved.pop()!r} is not a model's to be called; rename it.")
+    if not card.is_installed:
+        raise MissingExtraError(f"Model {card.name!r}", card.extra)
     try:
         signature(card.make).bind(seed=0, **options)
     except TypeError as error:

@@ -25,9 +25,9 @@ T = TypeVar("T")
 
 
 class Registry(Generic[T]):
-    """Named things of one kind, found in one package and in installed plug-ins.
+    """Named things of one kind, found in packages and in installed plug-ins.
 
-    The modules of `package` register what they define when they are imported; they are imported
+    The modules of `packages` register what they define when they are imported; they are imported
     at the first look-up, never before. An installed distribution adds its own by an entry point
     of the group `wildcell` that names a module.
 
@@ -35,13 +35,13 @@ class Registry(Generic[T]):
     ----------
     kind
         What the things are called in messages, in the singular.
-    package
-        Dotted name of the package whose modules register them.
+    packages
+        Dotted names of the packages whose modules register them; sub-packages are not looked into.
     """
 
-    def __init__(self, kind: str, package: str) -> None:
+    def __init__(self, kind: str, *packages: str) -> None:
         self.kind = kind
-        self.package = package
+        self.packages = packages
         self._things: dict[str, T] = {}
         self._is_loaded = False
 
@@ -73,8 +73,9 @@ class Registry(Generic[T]):
         if self._is_loaded:
             return
         self._is_loaded = True
-        for module in _modules_of(self.package):
-            importlib.import_module(module)
+        for package in self.packages:
+            for module in _modules_of(package):
+                importlib.import_module(module)
         for entry_point in entry_points(group=ENTRY_POINT_GROUP):
             _load_plug_in(entry_point.name, entry_point.load)
 

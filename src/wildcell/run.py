@@ -30,6 +30,7 @@ from wildcell.store.fingerprint import fingerprint
 from wildcell.store.provenance import measured, now
 from wildcell.store.runs import (
     PREDICTION,
+    PROGRESS,
     RunKey,
     claimed,
     finish,
@@ -268,7 +269,7 @@ def run_one(fold: Fold, name: str, runs: Path) -> Outcome:
         write_split_tables(key.split_tables(runs), split.tables, key.question)
         started = now()
         with measured() as cost:
-            result = _result(fold, name)
+            result = _result(fold, name, folder / PROGRESS)
         if result.prediction is not None:
             write_prediction(folder / PREDICTION, result.prediction)
         task, truth = fold.question
@@ -278,7 +279,7 @@ def run_one(fold: Fold, name: str, runs: Path) -> Outcome:
         return Outcome(folder, record, is_new=True)
 
 
-def _result(fold: Fold, name: str) -> Result:
+def _result(fold: Fold, name: str, progress: Path) -> Result:
     if name == CEILING:
         return Result(Status.OK, fold.judge.ceilings())
     if name == REPLICATE:
@@ -290,7 +291,14 @@ def _result(fold: Fold, name: str) -> Result:
         reason = "; ".join(sorted(set(reasons)))
         return Result(Status.NOT_APPLICABLE, fold.judge.not_applicable(), reason)
     try:
-        prediction = answer(card, fold.question.task, is_applicable, fold.split.seed, options)
+        prediction = answer(
+            card,
+            fold.question.task,
+            is_applicable,
+            fold.split.seed,
+            options,
+            progress=progress,
+        )
         scores = fold.judge.score(prediction, is_applicable=is_applicable)
     except (Exception, SystemExit) as error:  # noqa: BLE001  a model's crash is a result
         reason = f"{type(error).__name__}: {error}"

@@ -89,7 +89,7 @@ def run(
         `all`, or `hvg:N` for the N most variable genes of training cells and given controls.
     model
         A name that `wildcell models` lists, or a class of your own as path/to/file.py:Class; may
-        be given several times. All listed models if none is.
+        be given several times. If none is, all listed models that need no optional library.
     seed
         A seed; may be given several times. The scenario's own if none is.
     data_option
@@ -108,14 +108,14 @@ def run(
     """
     from wildcell.cli.options import parse_model_options, parse_options
     from wildcell.cli.progress import counting
-    from wildcell.models.model import MODELS
+    from wildcell.models.model import base_models
     from wildcell.run import run_scenario
     from wildcell.scenarios.features import read_features
 
     with counting(scenario) as show:
         outcomes = run_scenario(
             scenario,
-            models=model or MODELS.names(),
+            models=model or base_models(),
             runs=runs,
             data=data,
             data_options=parse_options(data_option or []),

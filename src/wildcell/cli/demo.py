@@ -7,7 +7,7 @@ SEEDS = [0, 1]
 
 
 def demo(*, out: Path = Path("demo")) -> None:
-    """Run all models through three scenarios on a simulated screen, and write the report.
+    """Run all baselines through three scenarios on a simulated screen, and write the report.
 
     Parameters
     ----------
@@ -15,7 +15,7 @@ def demo(*, out: Path = Path("demo")) -> None:
         Folder to write: runs/, leaderboard.csv and report.html.
     """
     from wildcell.cli.progress import counting
-    from wildcell.models.model import MODELS
+    from wildcell.models.model import base_models
     from wildcell.results.report import write_report
     from wildcell.results.table import rank_runs
     from wildcell.run import run_scenario
@@ -25,7 +25,7 @@ def demo(*, out: Path = Path("demo")) -> None:
     runs = out / "runs"
     for scenario in SCENARIOS:
         with counting(scenario) as show:
-            run_scenario(scenario, models=MODELS.names(), runs=runs, seeds=SEEDS, on_run=show)
+            run_scenario(scenario, models=base_models(), runs=runs, seeds=SEEDS, on_run=show)
     ranks = rank_runs(runs)
     write_table(out / "leaderboard.csv", ranks)
     page = out / "report.html"

@@ -38,6 +38,10 @@ def models() -> None:
         limits = ", ".join(ability for ability in Ability if ability not in card.answers)
         rows.append((name, card.summary, ", ".join(sorted(card.needs)) or "-", limits or "-"))
     _print_table(("name", "what it does", "needs", "cannot answer"), rows)
+    lacking = [MODELS.get(name) for name in MODELS.names() if not MODELS.get(name).is_installed]
+    for extra in sorted({card.extra for card in lacking}):
+        names = ", ".join(card.name for card in lacking if card.extra == extra)
+        print(f"\nNot installed: {names}. To run them: pip install 'wildcell[{extra}]'")
 
 
 def metrics() -> None:

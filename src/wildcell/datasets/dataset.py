@@ -143,7 +143,7 @@ class Dataset:
         )
 
 
-DATASETS: Registry[Callable[..., Dataset]] = Registry("data set", package="wildcell.datasets")
+DATASETS: Registry[Callable[..., Dataset]] = Registry("data set", "wildcell.datasets")
 
 
 def dataset(name: str) -> Callable[[Callable[..., Dataset]], Callable[..., Dataset]]:

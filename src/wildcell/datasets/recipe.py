@@ -89,7 +89,7 @@ class Recipe:
         return cache / f"{self.name}.h5ad"
 
 
-RECIPES: Registry[Recipe] = Registry("recipe", package="wildcell.datasets")
+RECIPES: Registry[Recipe] = Registry("recipe", "wildcell.datasets")
 
 
 def register(recipe: Recipe) -> Recipe:

@@ -102,7 +102,7 @@ class Metric:
         return np.log(np.maximum(ratio, LEAST_RATIO)) if self.is_log else ratio
 
 
-METRICS: Registry[Metric] = Registry("metric", package="wildcell.metrics")
+METRICS: Registry[Metric] = Registry("metric", "wildcell.metrics")
 
 
 def metric(

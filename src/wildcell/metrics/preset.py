@@ -81,4 +81,4 @@ class Preset:
     needs_counts: bool = False
 
 
-PRESETS: Registry[Preset] = Registry("preset", package="wildcell.metrics.presets")
+PRESETS: Registry[Preset] = Registry("preset", "wildcell.metrics.presets")

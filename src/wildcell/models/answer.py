@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pandas as pd
 from wildcell.arrays import Booleans
 from wildcell.datasets.values import summarise_values
 from wildcell.errors import PredictionError
-from wildcell.models.model import Ability, Input, ModelCard
+from wildcell.models.model import Ability, Input, ModelCard, Resumable
 from wildcell.names import CONDITION, CONTROL
 from wildcell.scenarios.answer import check_values, gene_columns
 from wildcell.scenarios.prediction import Prediction
@@ -23,10 +24,13 @@ def answer(
     is_applicable: Booleans,
     seed: int,
     options: Mapping[str, Any],
+    *,
+    progress: Path | None = None,
 ) -> Prediction:
     """Fit a fresh model and ask it the conditions that it can answer.
 
-    The model is given a task of its own, whose arrays cannot be written to.
+    The model is given a task of its own, whose arrays cannot be written to. One that learns for
+    long keeps its progress in the file `progress`, and goes on from what it finds there.
 
     Raises
     ------
@@ -35,6 +39,8 @@ def answer(
     """
     own = protected(replace(task, query=task.query.select(is_applicable)))
     model = card.make(seed=seed, **options)
+    if progress is not None and isinstance(model, Resumable):
+        model.keep_progress(progress)
     model.fit(own)
     prediction = model.predict(own.query)
     if not isinstance(prediction, Prediction):
@@ -105,13 +111,16 @@ def asked_abilities(task: Task) -> dict[Ability, Booleans]:
 def _lacks(task: Task, need: Input) -> Booleans:
     """Mark conditions for which an input is lacking, or all if nothing trained on has it."""
     query = task.query
+    trained = set(task.train.obs.loc[~task.train.is_control, "perturbation"])
     if need is Input.EMBEDDING:
         return np.full(len(query.conditions), query.controls.embedding is None)
     featured = set() if query.features is None else set(query.features.index)
     if need is Input.FEATURES_OR_TARGETS and not featured:
         featured = set(query.controls.genes)
+    if need is Input.FEATURES_OF_UNSEEN:
+        is_trained = query.components["perturbation"].isin(trained)
+        featured |= set(query.components.loc[is_trained, "component"])
     without = _with_part_outside(query.components, featured)
-    trained = set(task.train.obs.loc[~task.train.is_control, "perturbation"])
     if trained <= without:
         return np.ones(len(query.conditions), dtype=bool)
     return query.conditions["perturbation"].isin(without).to_numpy(dtype=bool)

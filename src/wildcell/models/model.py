@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol, TypeVar
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from wildcell.registry import Registry
 from wildcell.scenarios.prediction import Prediction
@@ -24,7 +26,16 @@ class Input(StrEnum):
 
     FEATURES = "features"
     FEATURES_OR_TARGETS = "features, or targets among the genes"
+    FEATURES_OF_UNSEEN = "features of components not trained on"
     EMBEDDING = "embedding"
+
+
+@runtime_checkable
+class Resumable(Protocol):
+    """A model that learns so long that it keeps its progress."""
+
+    def keep_progress(self, file: Path) -> None:
+        """Keep progress in `file` while it learns, and go on from what is there."""
 
 
 class Model(Protocol):
@@ -55,6 +66,8 @@ class ModelCard:
         Whether it runs in a process of its own, where it cannot reach the truth.
     cite
         Where it was published.
+    extra
+        The optional library that it is written with, and the extra that installs it.
     version
         Hash of the file it was read from, where it is not part of an installed package.
     """
@@ -65,6 +78,7 @@ class ModelCard:
     needs: frozenset[Input] = frozenset()
     is_sealed: bool = False
     cite: str = ""
+    extra: str = ""
     version: str = ""
 
     @property
@@ -72,12 +86,28 @@ class ModelCard:
         """The first line of the model's docstring."""
         return (self.make.__doc__ or "").strip().partition("\n")[0]
 
+    @property
+    def is_installed(self) -> bool:
+        """Whether the library that it is written with is there."""
+        return not self.extra or find_spec(self.extra) is not None
 
-MODELS: Registry[ModelCard] = Registry("model", package="wildcell.models")
+
+MODELS: Registry[ModelCard] = Registry("model", "wildcell.models", "wildcell.models.neural")
 
 M = TypeVar("M", bound=Callable[..., Any])
 
 EVERYTHING = tuple(Ability)
+
+
+def base_models() -> list[str]:
+    """Return the names of the models that need no optional library, sorted.
+
+    Examples
+    --------
+    >>> "perturbed-mean" in base_models()
+    True
+    """
+    return [name for name in MODELS.names() if not MODELS.get(name).extra]
 
 
 def model(
@@ -87,6 +117,7 @@ def model(
     needs: tuple[Input, ...] = (),
     is_sealed: bool = False,
     cite: str = "",
+    extra: str = "",
 ) -> Callable[[M], M]:
     """Register a model class under `name`, with what it declares of itself.
 
@@ -98,7 +129,7 @@ def model(
     """
 
     def register(make: M) -> M:
-        card = ModelCard(name, make, frozenset(answers), frozenset(needs), is_sealed, cite)
+        card = ModelCard(name, make, frozenset(answers), frozenset(needs), is_sealed, cite, extra)
         MODELS.add(name, card)
         return make
 

@@ -68,7 +68,7 @@ class Splitter(NamedTuple):
     needs: tuple[Evidence, ...] = ()
 
 
-SPLITTERS: Registry[Splitter] = Registry("splitter", package="wildcell.scenarios")
+SPLITTERS: Registry[Splitter] = Registry("splitter", "wildcell.scenarios")
 
 
 def splitter(

@@ -21,6 +21,7 @@ RECORD = "run.json"
 SCORES = "scores.parquet"
 COSTS = "costs.parquet"
 PREDICTION = "prediction.h5ad"
+PROGRESS = "progress.pt"
 CONDITIONS = "conditions"
 ASKED = "asked"
 LONGEST_SLUG = 60

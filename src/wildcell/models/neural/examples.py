@@ -1,0 +1,210 @@
+"""Cells arranged by condition, so that pairs are drawn and gathered as whole arrays."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from wildcell.arrays import Codes, Floats, Matrix
+from wildcell.errors import DataError
+from wildcell.models.neural.backend import Tensor
+from wildcell.models.neural.batch import Batch, dense, to_device, treatment_arrays
+from wildcell.models.neural.treatment import Treatments
+from wildcell.names import CONDITION
+from wildcell.scenarios.task import Cells
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Row numbers grouped: `rows[starts[i] : starts[i] + sizes[i]]` are those of group i."""
+
+    rows: Codes
+    starts: Codes
+    sizes: Codes
+
+    def draw(self, groups: Codes, rng: np.random.Generator) -> Codes:
+        """Draw one row of each of `groups`, with replacement."""
+        sizes = self.sizes[groups]
+        within = (rng.random(len(groups)) * sizes).astype(np.intp)
+        return self.rows[self.starts[groups] + within]
+
+    def of(self, group: int) -> Codes:
+        """Return the rows of one group."""
+        start = self.starts[group]
+        return self.rows[start : start + self.sizes[group]]
+
+
+def runs_of(groups: Codes, n_groups: int) -> Runs:
+    """Group row numbers; negative groups are passed over.
+
+    Examples
+    --------
+    >>> runs_of(np.array([1, -1, 0, 1]), 2).of(1).tolist()
+    [0, 3]
+    """
+    order = np.argsort(groups, kind="stable").astype(np.intp)
+    rows = order[groups[order] >= 0]
+    sizes = np.bincount(groups[groups >= 0], minlength=n_groups).astype(np.intp)
+    return Runs(rows, np.cumsum(sizes) - sizes, sizes)
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Conditions, the cells of each, and the controls of its control group.
+
+    Attributes
+    ----------
+    values
+        Log values of all cells, sparse, shape (n_cells, n_genes).
+    state
+        Cell embedding, shape (n_cells, n_dimensions), or `values` where there is none.
+    treatments
+        The perturbations.
+    perturbation
+        Of each condition, a row of `treatments`; -1 for controls that stand as a condition.
+    context
+        Of each condition, a column of the covariates; -1 for one that was not trained on.
+    n_contexts
+        Number of columns of the covariates.
+    control_group
+        Of each condition, a group of `controls`.
+    cells
+        Cells of each condition.
+    controls
+        Control cells of each control group.
+    """
+
+    values: Matrix
+    state: Matrix | Floats
+    treatments: Treatments
+    perturbation: Codes
+    context: Codes
+    n_contexts: int
+    control_group: Codes
+    cells: Runs
+    controls: Runs
+
+    def draw(
+        self, n: int, rng: np.random.Generator, *, set_size: int = 1, control_share: float = 0.0
+    ) -> tuple[Codes, Codes, Codes]:
+        """Draw pairs of control and perturbed cells, uniformly over conditions.
+
+        Parameters
+        ----------
+        n
+            Pairs, brought up to a multiple of `set_size`.
+        rng
+            Of the draws.
+        set_size
+            Consecutive pairs that are of one condition.
+        control_share
+            Share of the draws in which controls stand as the perturbed cells.
+
+        Returns
+        -------
+        The condition, the control cell and the perturbed cell of each pair, shape (n,) each.
+        """
+        n_sets = -(-n // set_size)
+        are_controls = np.flatnonzero(self.perturbation < 0)
+        are_perturbed = np.flatnonzero(self.perturbation >= 0)
+        drawn = are_perturbed[rng.integers(len(are_perturbed), size=n_sets)]
+        if control_share > 0 and len(are_controls):
+            of_controls = are_controls[rng.integers(len(are_controls), size=n_sets)]
+            drawn = np.where(rng.random(n_sets) < control_share, of_controls, drawn)
+        conditions = np.repeat(drawn, set_size)
+        controls = self.controls.draw(self.control_group[conditions], rng)
+        return conditions, controls, self.cells.draw(conditions, rng)
+
+    def batch(
+        self,
+        conditions: Codes,
+        controls: Codes,
+        perturbed: Codes | None,
+        *,
+        device: Any,
+        set_size: int = 1,
+    ) -> Batch:
+        """Gather drawn pairs as one batch; `perturbed` is None where it is what is asked."""
+        values, state = self._gather(controls, device)
+        inputs, weights, rows = treatment_arrays(self.treatments, self.perturbation[conditions])
+        shown, shown_state = (None, None) if perturbed is None else self._gather(perturbed, device)
+        return Batch(
+            values,
+            state,
+            shown,
+            shown_state,
+            to_device(inputs, device),
+            to_device(weights, device),
+            to_device(rows, device),
+            to_device(self._covariates(conditions), device),
+            conditions,
+            set_size,
+        )
+
+    def _gather(self, rows: Codes, device: Any) -> tuple[Tensor, Tensor]:
+        values = to_device(dense(self.values, rows), device)
+        if self.state is self.values:
+            return values, values
+        return values, to_device(dense(self.state, rows), device)
+
+    def _covariates(self, conditions: Codes) -> NDArray[np.float32]:
+        one_hot = np.zeros((len(conditions), self.n_contexts), dtype=np.float32)
+        context = self.context[conditions]
+        is_known = np.flatnonzero(context >= 0)
+        one_hot[is_known, context[is_known]] = 1.0
+        return one_hot
+
+
+def arrange(
+    cells: Cells,
+    conditions: pd.DataFrame,
+    treatments: Treatments,
+    contexts: pd.Index,
+) -> Examples:
+    """Arrange cells for conditions, and after them the controls of each group as conditions.
+
+    Parameters
+    ----------
+    cells
+        The cells; only those of the conditions, and controls, are looked at.
+    conditions
+        Columns context, perturbation, control_group.
+    treatments
+        Of the conditions, in their order.
+    contexts
+        Those trained on, sorted.
+
+    Raises
+    ------
+    DataError
+        A condition has no controls.
+    """
+    names = pd.Index(np.unique(cells.obs.loc[cells.is_control, "control_group"].astype(str)))
+    group = names.get_indexer(conditions["control_group"].astype(str))
+    if (group < 0).any():
+        lost = conditions.iloc[int(np.argmin(group))]
+        raise DataError(
+            f"Condition ({lost['context']}, {lost['perturbation']}) has no controls; give controls "
+            f"of its control group {lost['control_group']!r}, or leave it out."
+        )
+    keys = pd.MultiIndex.from_frame(conditions[CONDITION].astype(str))
+    condition_of = keys.get_indexer(pd.MultiIndex.from_frame(cells.obs[CONDITION].astype(str)))
+    group_of = names.get_indexer(cells.obs["control_group"].astype(str))
+    group_of = np.where(cells.is_control, group_of, -1)
+    n = len(conditions)
+    controls = cells.obs[cells.is_control].drop_duplicates("control_group")
+    context_of_group = controls.set_index("control_group")["context"].astype(str).reindex(names)
+    values = cells.lognorm
+    return Examples(
+        values=values,
+        state=values if cells.embedding is None else cells.embedding.astype(np.float32),
+        treatments=treatments,
+        perturbation=np.append(np.arange(n), np.full(len(names), -1)),
+        context=contexts.get_indexer([*conditions["context"].astype(str), *context_of_group]),
+        n_contexts=len(contexts),
+        control_group=np.append(group, np.arange(len(names))),
+        cells=runs_of(np.where(group_of < 0, condition_of, n + group_of), n + len(names)),
+        controls=runs_of(group_of, len(names)),
+    )

@@ -1,0 +1,199 @@
+"""One loop for all networks: draw, step, look at validation, keep the best."""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from math import inf
+from typing import Any
+
+from wildcell.models.neural.backend import Module, Tensor, torch
+from wildcell.models.neural.batch import Batch
+from wildcell.models.neural.checkpoint import Checkpoint
+from wildcell.models.neural.schedule import Schedule
+
+log = logging.getLogger("wildcell.training")
+
+TIMES_LR = 10.0
+"""The largest rate of the cycle, over `lr`."""
+
+
+@dataclass
+class Player:
+    """Parameters that are moved to lower a loss; most networks are one player, a game is two.
+
+    Attributes
+    ----------
+    parameters
+        What it moves.
+    loss
+        A number for a batch.
+    every
+        It moves in every so many steps.
+    """
+
+    parameters: Sequence[Tensor]
+    loss: Callable[[Batch], Tensor]
+    every: int = 1
+
+
+@dataclass
+class History:
+    """What training came to.
+
+    Attributes
+    ----------
+    step, n_steps
+        Steps taken, of how many at most.
+    losses
+        Training loss of the first player at each look.
+    validation
+        Validation loss at each look.
+    best
+        The least of them.
+    n_looks_since
+        Looks since the best.
+    seconds
+        What it took, over all its parts where it was resumed.
+    ended
+        Why it ended.
+    """
+
+    n_steps: int
+    step: int = 0
+    losses: list[float] = field(default_factory=list)
+    validation: list[float] = field(default_factory=list)
+    best: float = inf
+    n_looks_since: int = 0
+    seconds: float = 0.0
+    ended: str = ""
+
+
+class _Mover:
+    """A player with its optimiser and the schedule of its rate."""
+
+    def __init__(self, player: Player, schedule: Schedule, n_steps: int) -> None:
+        self.player, self.max_norm = player, schedule.max_norm
+        self.parameters = [p for p in player.parameters if p.requires_grad]
+        self.optimiser = torch.optim.Adam(
+            self.parameters, lr=schedule.lr, weight_decay=schedule.weight_decay, fused=True
+        )
+        self.rate = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimiser, max_lr=TIMES_LR * schedule.lr, total_steps=n_steps + 1
+        )
+
+    def move(self, batch: Batch, precision: AbstractContextManager[Any]) -> Tensor:
+        """Take one step down the loss, and return it."""
+        with precision:
+            loss = self.player.loss(batch)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward(inputs=self.parameters)
+        torch.nn.utils.clip_grad_norm_(self.parameters, self.max_norm)
+        self.optimiser.step()
+        return loss.detach()
+
+
+def train(
+    net: Module,
+    players: Iterable[Player],
+    *,
+    draw: Callable[[], Batch],
+    look: Callable[[], float],
+    schedule: Schedule,
+    n_steps: int,
+    precision: AbstractContextManager[Any],
+    checkpoint: Checkpoint,
+) -> History:
+    """Train a network, and leave it as it was when validation was best.
+
+    Parameters
+    ----------
+    net
+        The network; all players move parts of it.
+    players
+        Who moves what, in their order in each step.
+    draw
+        Returns the next batch.
+    look
+        Returns the validation loss.
+    schedule
+        Rates, and when to stop.
+    n_steps
+        Steps at most.
+    precision
+        The context in which losses are computed.
+    checkpoint
+        Where progress is kept, and found again after a kill.
+    """
+    movers = [_Mover(player, schedule, n_steps) for player in players]
+    history, best = History(n_steps), _copy(net)
+    parts = {"net": net, **_parts(movers)}
+    if (found := checkpoint.load(parts)) is not None:
+        history, best = History(**found["history"]), found["best"]
+    every = max(1, n_steps // schedule.n_checks)
+    started = time.perf_counter() - history.seconds
+    while not history.ended:
+        batch = draw()
+        net.train()
+        losses = [
+            mover.move(batch, precision)
+            for mover in movers
+            if history.step % mover.player.every == 0
+        ]
+        for mover in movers:
+            mover.rate.step()
+        history.step += 1
+        history.seconds = time.perf_counter() - started
+        if history.step % every == 0 or history.step == n_steps:
+            net.eval()
+            if _note(history, float(losses[0]), look()):
+                best = _copy(net)
+            history.ended = _end(history, schedule)
+            checkpoint.save(parts, history=vars(history), best=best)
+        elif history.seconds > schedule.max_seconds:
+            history.ended = "out of time"
+    net.load_state_dict(best)
+    net.eval()
+    checkpoint.remove()
+    return history
+
+
+def _note(history: History, loss: float, validation: float) -> bool:
+    """Note a look at validation, and return whether it is the best so far."""
+    history.losses.append(loss)
+    history.validation.append(validation)
+    is_best = validation < history.best
+    history.best = validation if is_best else history.best
+    history.n_looks_since = 0 if is_best else history.n_looks_since + 1
+    log.info(
+        "step %d of %d, loss %.5g, validation %.5g, best %.5g, %.0f s",
+        history.step,
+        history.n_steps,
+        loss,
+        validation,
+        history.best,
+        history.seconds,
+    )
+    return is_best
+
+
+def _end(history: History, schedule: Schedule) -> str:
+    if history.step >= history.n_steps:
+        return "all steps"
+    if history.n_looks_since >= schedule.patience:
+        return "no progress"
+    return "out of time" if history.seconds > schedule.max_seconds else ""
+
+
+def _parts(movers: Sequence[_Mover]) -> dict[str, Any]:
+    """Return what of the movers has a state, by name."""
+    parts = {}
+    for number, mover in enumerate(movers):
+        parts[f"optimiser-{number}"] = mover.optimiser
+        parts[f"rate-{number}"] = mover.rate
+    return parts
+
+
+def _copy(net: Module) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in net.state_dict().items()}
