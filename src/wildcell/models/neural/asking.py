@@ -1,17 +1,23 @@
 """What a network answers on average: its response for some controls of each condition."""
 
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from wildcell.arrays import Codes, Floats
 from wildcell.models.neural.backend import Tensor, torch
 from wildcell.models.neural.batch import Batch
 from wildcell.models.neural.examples import Examples
+from wildcell.names import CONDITION, Expression, Kind
+from wildcell.scenarios.prediction import Prediction
+from wildcell.scenarios.task import Query
 
 ROWS_AT_ONCE = 2048
+
+Floats32: TypeAlias = NDArray[np.float32]
 
 Respond = Callable[[Batch], Tensor]
 """From a batch to the log values of each of its control cells under its perturbation."""
@@ -104,3 +110,27 @@ def anchored(means: Floats, control_mean: Floats, examples: Examples) -> Floats:
     """
     alone = np.flatnonzero(examples.perturbation < 0)
     return means + (control_mean - means[alone])[examples.control_group]
+
+
+def predicted_cells(query: Query, cells: Sequence[Floats32]) -> Prediction:
+    """Wrap cells of each condition of a query as a prediction.
+
+    Parameters
+    ----------
+    query
+        What was asked.
+    cells
+        Of each condition, in the order of the query, shape (n_cells, n_genes). Values below 0 are
+        raised to 0 unless the scale is that of arrays.
+    """
+    is_array = query.controls.expression is Expression.LOG2
+    X = np.concatenate(cells)
+    rows = np.repeat(np.arange(len(cells)), [len(found) for found in cells])
+    return Prediction(
+        X=sparse.csr_matrix(X if is_array else np.maximum(X, 0.0)),
+        obs=query.conditions[CONDITION].iloc[rows].reset_index(drop=True),
+        genes=query.controls.genes,
+        kind=Kind.CELLS,
+        expression=Expression.LOG2 if is_array else Expression.LOGNORM,
+        target_sum=query.controls.target_sum,
+    )

@@ -31,7 +31,7 @@ class Batch:
     treatment
         Perturbation of each pair, a row of `weights`, shape (n,).
     covariates
-        One-hot context, zeros where it was not trained on, shape (n, n_contexts).
+        One-hot context, equal shares of all for one that was not trained on, (n, n_contexts).
     condition
         Number of the condition of each pair, shape (n,).
     set_size

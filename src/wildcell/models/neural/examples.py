@@ -150,11 +150,10 @@ class Examples:
         return values, to_device(dense(self.state, rows), device)
 
     def _covariates(self, conditions: Codes) -> NDArray[np.float32]:
-        one_hot = np.zeros((len(conditions), self.n_contexts), dtype=np.float32)
         context = self.context[conditions]
-        is_known = np.flatnonzero(context >= 0)
-        one_hot[is_known, context[is_known]] = 1.0
-        return one_hot
+        known = np.eye(self.n_contexts, dtype=np.float32)
+        unknown = np.full((1, self.n_contexts), 1 / self.n_contexts, dtype=np.float32)
+        return np.concatenate([known, unknown])[context]
 
 
 def arrange(

@@ -33,3 +33,22 @@ def deep(n_in: int, width: int, n_out: int, *, n_layers: int, dropout: float = 0
 def squared_error(found: Tensor, wanted: Tensor) -> Tensor:
     """Return the mean squared error, in float32."""
     return torch.nn.functional.mse_loss(found.float(), wanted.float())
+
+
+def sampled(mean: Tensor, log_sd: Tensor) -> Tensor:
+    """Draw from normal distributions, so that gradients reach their parameters."""
+    return mean + torch.exp(log_sd) * torch.randn_like(mean)
+
+
+def divergence(mean: Tensor, log_sd: Tensor) -> Tensor:
+    """Return the divergence of normal distributions from the standard one, summed over columns.
+
+    Shape (n,) of arguments of shape (n, n_dimensions).
+    """
+    return 0.5 * (mean**2 + torch.exp(2 * log_sd) - 1 - 2 * log_sd).sum(dim=-1)
+
+
+def halves(values: Tensor, *, least: float = -7.0, most: float = 3.0) -> tuple[Tensor, Tensor]:
+    """Split columns into means and bounded logarithms of standard deviations."""
+    mean, log_sd = values.float().chunk(2, dim=-1)
+    return mean, log_sd.clamp(least, most)

@@ -13,7 +13,15 @@ import numpy as np
 from wildcell.arrays import Codes, Floats
 from wildcell.errors import OptionError
 from wildcell.models.model import EVERYTHING, Ability, Input, model
-from wildcell.models.neural.asking import anchored, asked_of, mean_responses
+from wildcell.models.neural.asking import (
+    Asked,
+    Floats32,
+    anchored,
+    asked_of,
+    mean_responses,
+    predicted_cells,
+    responses,
+)
 from wildcell.models.neural.backend import (
     Module,
     Tensor,
@@ -70,8 +78,10 @@ class NeuralModel(Schedule, ABC):
         Whether encoders read the cell embedding in the place of expression, where there is one.
     control_share
         Share of the draws in which other controls stand as perturbed cells.
+    answers_cells
+        Whether it answers with cells, one for each control, instead of their mean.
     n_controls
-        Controls of each condition that answers are averaged over, at most.
+        Controls of each condition that are asked of, at most.
     device
         `auto`, `cpu`, `cuda` or `mps`.
     precision
@@ -83,17 +93,22 @@ class NeuralModel(Schedule, ABC):
     anchored: bool = True
     cell_embedding: bool = True
     control_share: float = 0.2
+    answers_cells: bool = False
     n_controls: int = 256
     device: str = "auto"
     precision: str = "auto"
 
     paper: ClassVar[Mapping[str, Any]] = {}
-    set_size: ClassVar[int] = 1
 
     net: Module = field(init=False, default=None)
     history: History | None = field(init=False, default=None)
     progress_file: Path | None = field(init=False, default=None)
     seconds_between: float = field(init=False, default=inf)
+
+    @property
+    def cells_at_once(self) -> int:
+        """How many cells of a condition the network reads together."""
+        return 1
 
     @abstractmethod
     def build(self, shape: Shape) -> Mapping[str, Module]:
@@ -102,6 +117,10 @@ class NeuralModel(Schedule, ABC):
     @abstractmethod
     def respond(self, batch: Batch) -> Tensor:
         """Return the log values of the control cells under their perturbations, (n, n_genes)."""
+
+    def draw_cells(self, batch: Batch) -> Tensor:
+        """Return cells rather than what is expected of them, where a network knows their spread."""
+        return self.respond(batch)
 
     @abstractmethod
     def loss(self, batch: Batch) -> Tensor:
@@ -143,15 +162,15 @@ class NeuralModel(Schedule, ABC):
             self.history = self._train(material, rng, self.n_steps(n_cells), self._key(task))
 
     def predict(self, query: Query) -> Prediction:
-        """Answer every condition of `query` with mean log values."""
-        rng = np.random.default_rng(self.seed)
+        """Answer every condition of `query` with mean log values, or with cells."""
         examples = ask_examples(query, self.encoding, self.contexts)
+        conditions = np.arange(len(query.conditions))
         _, control = query.controls.control_moments()
         with seeded(self.seed):
-            means = self._means(
-                examples, np.arange(len(query.conditions)), control.mean, rng, self.n_controls
-            )
-        return predicted_means(query, means)
+            means = self._means(examples, conditions, control.mean, self.n_controls)
+            if not self.answers_cells:
+                return predicted_means(query, means)
+            return predicted_cells(query, self._cells(examples, conditions, means))
 
     def positive(self, values: Tensor) -> Tensor:
         """Return values that log expression can have: above 0, unless it is that of arrays."""
@@ -174,15 +193,14 @@ class NeuralModel(Schedule, ABC):
 
     def _draw(self, examples: Examples, rng: np.random.Generator) -> Batch:
         pairs = examples.draw(
-            self.batch_size, rng, set_size=self.set_size, control_share=self.control_share
+            self.batch_size, rng, set_size=self.cells_at_once, control_share=self.control_share
         )
-        return examples.batch(*pairs, device=self.place, set_size=self.set_size)
+        return examples.batch(*pairs, device=self.place, set_size=self.cells_at_once)
 
     def _look(self, val: Side) -> float:
         """Return the mean squared error of what is answered for the validation conditions."""
-        rng = np.random.default_rng(self.seed)
         conditions = np.arange(len(val.conditions))
-        means = self._means(val.examples, conditions, val.control_mean, rng, CONTROLS_LOOKED_AT)
+        means = self._means(val.examples, conditions, val.control_mean, CONTROLS_LOOKED_AT)
         return float(((means - val.mean) ** 2).mean())
 
     def _means(
@@ -190,18 +208,32 @@ class NeuralModel(Schedule, ABC):
         examples: Examples,
         conditions: Codes,
         control_mean: Floats,
-        rng: np.random.Generator,
         n_controls: int,
     ) -> Floats:
         """Return what is answered for the first conditions, shape (n_conditions, n_genes)."""
         groups = np.unique(examples.control_group[conditions])
         alone = np.flatnonzero(examples.perturbation < 0)
         wanted = np.append(conditions, alone[groups]) if self.anchored else conditions
-        asked = asked_of(examples, wanted, rng, n_controls=n_controls, set_size=self.set_size)
+        asked = self._asked(examples, wanted, n_controls)
         means = mean_responses(self.respond, examples, asked, self.place)
         if self.anchored:
             means = anchored(means, control_mean, examples)
         return means[conditions]
+
+    def _cells(self, examples: Examples, conditions: Codes, means: Floats) -> list[Floats32]:
+        """Return a cell for each control of the conditions, moved as the means were."""
+        cells: dict[int, Floats32] = {}
+        asked = self._asked(examples, conditions, self.n_controls)
+        for members, found in responses(self.draw_cells, examples, asked, self.place):
+            moved = means[members][:, None] - found.mean(axis=1, keepdims=True)
+            cells |= dict(zip(members, (found + moved).astype(np.float32), strict=True))
+        return [cells[number] for number in conditions]
+
+    def _asked(self, examples: Examples, conditions: Codes, n_controls: int) -> list[Asked]:
+        rng = np.random.default_rng(self.seed)
+        return asked_of(
+            examples, conditions, rng, n_controls=n_controls, set_size=self.cells_at_once
+        )
 
     def _key(self, task: Task) -> str:
         """Return what tells this training from others, where its progress is kept."""
