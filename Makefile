@@ -25,7 +25,7 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[report,dev]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[report,torch,dev]'
 	@touch $@ $(VENV)/.demo
 
 clean:

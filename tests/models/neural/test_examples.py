@@ -1,12 +1,15 @@
 """Pairs are of one control group, uniform over conditions, and gathered as they were measured."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 
 from wildcell.models.neural.material import prepare
-from wildcell.testing import toy_questions
+from wildcell.testing import toy_questions as make_toy_questions
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
+toy_questions = cache(make_toy_questions)
 CPU = torch.device("cpu")
 
 

@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from math import log
 from typing import Any, ClassVar
 
-import pandas as pd
-
 from wildcell.models.neural.backend import Module, Tensor, torch
 from wildcell.models.neural.batch import Batch
 from wildcell.models.neural.layers import deep, divergence, halves, sampled, squared_error
@@ -60,11 +58,8 @@ class Cpa(NeuralModel):
 
     def start(self, material: Material) -> None:
         """Number the perturbations and contexts, for the adversary to guess."""
-        examples, conditions = material.train.examples, material.train.conditions
-        codes, names = pd.factorize(conditions["perturbation"].astype(str))
-        self.perturbation_of = torch.zeros(len(examples.perturbation), dtype=torch.long)
-        self.perturbation_of[: len(codes)] = torch.from_numpy(codes) + 1
-        self.n_perturbations = len(names) + 1
+        self.perturbation_of = torch.from_numpy(material.train.examples.perturbation + 1)
+        self.n_perturbations = int(self.perturbation_of.max()) + 1
 
     def build(self, shape: Shape) -> Mapping[str, Module]:
         """Return encoder, decoder, the embeddings, and the two adversaries."""

@@ -159,6 +159,7 @@ class Examples:
 def arrange(
     cells: Cells,
     conditions: pd.DataFrame,
+    perturbation: Codes,
     treatments: Treatments,
     contexts: pd.Index,
 ) -> Examples:
@@ -170,8 +171,10 @@ def arrange(
         The cells; only those of the conditions, and controls, are looked at.
     conditions
         Columns context, perturbation, control_group.
+    perturbation
+        Of each condition, a row of `treatments`.
     treatments
-        Of the conditions, in their order.
+        The perturbations, each once.
     contexts
         Those trained on, sorted.
 
@@ -200,7 +203,7 @@ def arrange(
         values=values,
         state=values if cells.embedding is None else cells.embedding.astype(np.float32),
         treatments=treatments,
-        perturbation=np.append(np.arange(n), np.full(len(names), -1)),
+        perturbation=np.append(perturbation, np.full(len(names), -1)),
         context=contexts.get_indexer([*conditions["context"].astype(str), *context_of_group]),
         n_contexts=len(contexts),
         control_group=np.append(group, np.arange(len(names))),

@@ -39,7 +39,8 @@ class GenePert(FeatureModel):
     regressor
         `ridge`, or `mlp`.
     alpha
-        Ridge penalty, or that on the network's weights; None to choose it for a ridge.
+        Ridge penalty, or that on the network's weights; None to choose it for a
+        ridge, and for 10 on the network.
     width
         Hidden units of the network.
     preset
@@ -91,10 +92,12 @@ class GenePert(FeatureModel):
         self.scale = np.sqrt(rows.shape[1])
         self.spread = float(residual.std()) or 1.0
         self.network = MLPRegressor(
-            (self.width,),
-            alpha=self.alpha or 1.0,
-            solver="lbfgs",
-            max_iter=200,
+            hidden_layer_sizes=(self.width,),
+            alpha=self.alpha or 10.0,
+            learning_rate_init=3e-3,
+            max_iter=500,
+            n_iter_no_change=20,
+            tol=1e-3,
             random_state=self.seed,
         )
         wanted = residual / self.spread

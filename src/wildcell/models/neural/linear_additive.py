@@ -52,8 +52,8 @@ class LinearAdditive(NeuralModel):
 
     def respond(self, batch: Batch) -> Tensor:
         """Return the control cells plus the effects of their perturbations."""
-        effect = self.net["effect"](batch.sum_of_parts(self.net["embed"](batch.inputs)))
-        moved = batch.control + effect
+        embedded = batch.weights @ self.net["embed"](batch.inputs)
+        moved = batch.control + self.net["effect"](embedded)[batch.treatment]
         return self.positive(moved) if self.is_bent else moved
 
     def loss(self, batch: Batch) -> Tensor:

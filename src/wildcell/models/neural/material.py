@@ -88,16 +88,22 @@ def prepare(task: Task, rng: np.random.Generator, *, use_embedding: bool = True)
 
 def ask_examples(query: Query, material_encoding: Encoding, contexts: pd.Index) -> Examples:
     """Return the conditions of a query and their given controls; no cell of them is known."""
-    treatments = material_encoding.encode(query.components, query.conditions["perturbation"])
-    return arrange(query.controls, query.conditions, treatments, contexts)
+    return _arranged(query.controls, query.conditions, query, material_encoding, contexts)
 
 
 def _side(cells: Cells, query: Query, encoding: Encoding, contexts: pd.Index) -> Side:
     conditions, perturbed = cells.condition_moments()
-    treatments = encoding.encode(query.components, conditions["perturbation"])
     _, control = cells.control_moments()
-    examples = arrange(cells, conditions, treatments, contexts)
+    examples = _arranged(cells, conditions, query, encoding, contexts)
     return Side(examples, conditions, perturbed.mean, control.mean)
+
+
+def _arranged(
+    cells: Cells, conditions: pd.DataFrame, query: Query, encoding: Encoding, contexts: pd.Index
+) -> Examples:
+    codes, keys = pd.factorize(conditions["perturbation"].astype(str))
+    treatments = encoding.encode(query.components, keys)
+    return arrange(cells, conditions, codes, treatments, contexts)
 
 
 def _answerable(cells: Cells, query: Query, encoding: Encoding) -> Cells:

@@ -156,7 +156,7 @@ class NeuralModel(Schedule, ABC):
             self.is_positive = task.train.expression is not Expression.LOG2
             self.place = find_device(self.device)
             self.start(material)
-            shape = _shape_of(material)
+            shape = shape_of(material)
             self.net = torch.nn.ModuleDict(dict(self.build(shape))).to(self.place)
             n_cells = task.epoch_cells or int((~task.train.is_control).sum())
             self.history = self._train(material, rng, self.n_steps(n_cells), self._key(task))
@@ -183,7 +183,7 @@ class NeuralModel(Schedule, ABC):
         return train(
             self.net,
             self.players(),
-            draw=partial(self._draw, examples, rng),
+            draw=partial(self.draw_batch, examples, rng),
             look=partial(self._look, material.val),
             schedule=self,
             n_steps=n_steps,
@@ -191,7 +191,8 @@ class NeuralModel(Schedule, ABC):
             checkpoint=Checkpoint(self.progress_file, key, rng, self.seconds_between),
         )
 
-    def _draw(self, examples: Examples, rng: np.random.Generator) -> Batch:
+    def draw_batch(self, examples: Examples, rng: np.random.Generator) -> Batch:
+        """Return the next batch to train on."""
         pairs = examples.draw(
             self.batch_size, rng, set_size=self.cells_at_once, control_share=self.control_share
         )
@@ -243,7 +244,8 @@ class NeuralModel(Schedule, ABC):
         return fingerprint(type(self).__name__, options, task.train, task.val, task.query)
 
 
-def _shape_of(material: Material) -> Shape:
+def shape_of(material: Material) -> Shape:
+    """Return what a network must fit to be trained on some material."""
     examples = material.train.examples
     return Shape(
         examples.values.shape[1],

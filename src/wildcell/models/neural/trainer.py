@@ -70,7 +70,7 @@ class History:
     ended: str = ""
 
 
-class _Mover:
+class Mover:
     """A player with its optimiser and the schedule of its rate."""
 
     def __init__(self, player: Player, schedule: Schedule, n_steps: int) -> None:
@@ -126,7 +126,7 @@ def train(
     checkpoint
         Where progress is kept, and found again after a kill.
     """
-    movers = [_Mover(player, schedule, n_steps) for player in players]
+    movers = [Mover(player, schedule, n_steps) for player in players]
     history, best = History(n_steps), _copy(net)
     parts = {"net": net, **_parts(movers)}
     if (found := checkpoint.load(parts)) is not None:
@@ -186,7 +186,7 @@ def _end(history: History, schedule: Schedule) -> str:
     return "out of time" if history.seconds > schedule.max_seconds else ""
 
 
-def _parts(movers: Sequence[_Mover]) -> dict[str, Any]:
+def _parts(movers: Sequence[Mover]) -> dict[str, Any]:
     """Return what of the movers has a state, by name."""
     parts = {}
     for number, mover in enumerate(movers):

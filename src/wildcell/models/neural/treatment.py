@@ -1,4 +1,4 @@
-"""Perturbations as inputs of a network: features or one-hot, doses and times, a row a component."""
+"""Perturbations as inputs of a network: features or one-hot and times, weighed by doses."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from scipy import sparse
 from wildcell.arrays import Floats, Matrix
 from wildcell.errors import DataError, PredictionError
 
-KEYS = ["component", "dose", "time"]
+KEYS = ["component", "time"]
 """What makes two components the same input."""
 
 
@@ -22,7 +22,7 @@ class Treatments:
     Attributes
     ----------
     inputs
-        Shape (n_inputs, n_columns): one row a component at a dose and time.
+        Shape (n_inputs, n_columns): one row a component at a time.
     weights
         Shape (n_perturbations, n_inputs): how much of each component is in each perturbation.
     names
@@ -39,8 +39,8 @@ class Encoding:
     """How components become inputs, learned from those trained on.
 
     A component with features is their vector, standardised over the components trained on. One
-    without has a column of its own. Two more columns hold log dose and time, standardised; they
-    are 0 where there is no more than one dose or time. The weight of a component is its log dose
+    without has a column of its own. One more column holds the time, standardised; it is 0 where
+    there is no more than one. The weight of a component is its log dose
     over the largest one trained on, and 1 without doses, so that no dose is no perturbation.
 
     Attributes
@@ -49,22 +49,21 @@ class Encoding:
         Standardised, shape (n_components, n_features), indexed by component.
     own
         Components trained on that have no features.
-    dose, time
-        Centre and one over the spread of log doses and of times.
+    time
+        Centre and one over the spread of times.
     largest_dose
         Logarithm of one plus the largest dose, NaN without doses.
     """
 
     features: pd.DataFrame
     own: pd.Index
-    dose: tuple[float, float]
     time: tuple[float, float]
     largest_dose: float
 
     @property
     def n_columns(self) -> int:
         """Number of columns of the inputs."""
-        return self.features.shape[1] + len(self.own) + 2
+        return self.features.shape[1] + len(self.own) + 1
 
     def encode(self, components: pd.DataFrame, perturbations: Iterable[str]) -> Treatments:
         """Return perturbations as inputs and weights, rows in their order.
@@ -100,9 +99,8 @@ class Encoding:
             )
         padded = np.vstack([self.features.to_numpy(), np.zeros(self.features.shape[1])])
         own = np.vstack([np.eye(len(self.own)), np.zeros(len(self.own))])
-        dose = _standard(_log_dose(parts), self.dose)
         time = _standard(parts["time"].to_numpy(float), self.time)
-        columns = [padded[in_features], own[in_own], dose[:, None], time[:, None]]
+        columns = [padded[in_features], own[in_own], time[:, None]]
         return np.concatenate(columns, axis=1).astype(np.float32)
 
     def _weights(self, parts: pd.DataFrame) -> Floats:
@@ -139,7 +137,6 @@ def learn_encoding(
     return Encoding(
         features=_standardised(known, names.intersection(known.index)),
         own=names.difference(known.index),
-        dose=_scale(log_dose),
         time=_scale(parts["time"].to_numpy(float)),
         largest_dose=float(np.nanmax(log_dose)) if (log_dose > 0).any() else np.nan,
     )
