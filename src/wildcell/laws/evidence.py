@@ -13,7 +13,8 @@ N_PERTURBATIONS = 8
 N_GENES = 150
 """Three times the top genes, so that to find these is not to name all."""
 
-N_CELLS = 16
+N_CELLS = 20
+"""Enough for ten differentially expressed genes on the second panel."""
 UNDETECTED = 5
 """One of so many genes is not on the second panel."""
 

@@ -1,6 +1,6 @@
 """The laws of metrics, each a function of one metric."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import fields
 from functools import cache, reduce
 
@@ -41,8 +41,9 @@ def goodness(metric: Metric, truth: Response, prediction: Response) -> Floats:
     """Return scores, high ones good: one a perturbation, or one in all for a ratio of sums."""
     value, parts = compute(metric, truth, prediction)
     if np.isfinite(parts.numerator).any():
-        value = np.array([np.nansum(parts.numerator) / np.nansum(parts.denominator)])
-    return value if metric.best == "high" else -value
+        whole = np.nansum(parts.numerator) / np.nansum(parts.denominator)
+        value = metric.as_value(np.array([whole]))
+    return metric.goodness(value)
 
 
 @cache
@@ -50,13 +51,15 @@ def _truth() -> Clouds:
     return draw_clouds(np.random.default_rng(0))
 
 
+@cache
 def _true() -> Response:
     return response_of(_truth())
 
 
-def _answers() -> Iterator[tuple[str, Response]]:
-    for name, clouds in answers_to(_truth(), np.random.default_rng(1)).items():
-        yield name, response_of(clouds)
+@cache
+def _answers() -> Sequence[tuple[str, Response]]:
+    answers = answers_to(_truth(), np.random.default_rng(1))
+    return tuple((name, response_of(clouds)) for name, clouds in answers.items())
 
 
 def truth_is_best(metric: Metric) -> str:
@@ -66,7 +69,7 @@ def truth_is_best(metric: Metric) -> str:
         return f"the truth itself scores {_shown(metric, best)}."
     for name, answer in _answers():
         found = goodness(metric, _true(), answer)
-        if (found > best + SLACK).any():
+        if (found > best + metric.slack + SLACK).any():
             row = int(np.argmax(found - best))
             return (
                 f"{name} scores {_shown(metric, found[row])}, the truth itself "
@@ -82,8 +85,7 @@ def truth_reaches_ceiling(metric: Metric) -> str:
     truth = _true()
     ceiling = metric.ceiling(truth) if callable(metric.ceiling) else np.array([metric.ceiling])
     best = goodness(metric, truth, truth)
-    sign = 1 if metric.best == "high" else -1
-    if not np.isfinite(ceiling).all() or (best < sign * ceiling - SLACK).any():
+    if not np.isfinite(ceiling).all() or (best < metric.goodness(ceiling) - SLACK).any():
         return f"the truth scores {_shown(metric, best)}, the ceiling is {ceiling.round(4)}."
     return ""
 
@@ -139,14 +141,16 @@ def flat_prediction_is_never_rewarded(metric: Metric) -> str:
     """A flat prediction is undefined, and counts as something worse than the truth."""
     truth = _true()
     best = goodness(metric, truth, truth)
-    sign = 1 if metric.best == "high" else -1
     for name, change in [("no change", 0.0), ("the same change of all genes", 1.0)]:
         flat = response_of(_truth().unchanged(change))
         scores = score_case(_case(truth, flat), [metric])
         if Need.DELTA in metric.needs and not (scores["status"] == Status.FLAT).all():
             return f"{name} has the status {sorted(set(scores['status']))}, not flat."
         counted = scores["value"].where(~scores["status"].isin(ABSTENTIONS), scores["null"])
-        if not np.isfinite(counted).all() or (sign * counted.to_numpy() > best - SLACK).any():
+        if (
+            not np.isfinite(counted).all()
+            or (metric.goodness(counted.to_numpy()) > best - SLACK).any()
+        ):
             return (
                 f"{name} counts as {counted.to_numpy().round(4)}, the truth scores "
                 f"{_shown(metric, best)}."
@@ -238,7 +242,7 @@ def is_no_other_metric(metric: Metric) -> str:
     own = _random_scores(metric)
     for name in METRICS.names():
         other = METRICS.get(name)
-        if name == metric.name:
+        if name == metric.name or _are_twins(metric, other):
             continue
         agreement = abs(_rank_correlation(own, _random_scores(other)))
         is_alias = _origin(metric) == _origin(other)
@@ -253,6 +257,11 @@ def is_no_other_metric(metric: Metric) -> str:
 
 def _origin(metric: Metric) -> str:
     return metric.alias_of or metric.name
+
+
+def _are_twins(metric: Metric, other: Metric) -> bool:
+    """Tell whether two are one on either panel of genes, or either is no more than that."""
+    return metric.twin_of is not None or other.twin_of is not None
 
 
 @cache

@@ -1,12 +1,12 @@
 """Principal components of true cells: the space in which clouds of both sides are compared."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.linalg import eigh
 from scipy.sparse.linalg import LinearOperator, svds
 
-from wildcell.arrays import Floats
+from wildcell.arrays import Booleans, Floats
 from wildcell.errors import OptionError
 from wildcell.metrics.pairwise import Cells
 
@@ -35,6 +35,10 @@ class Components:
     def transform(self, cells: Cells) -> Floats:
         """Return the scores of cells, shape (n_cells, n_components); sparse cells stay sparse."""
         return np.asarray(cells @ self.loadings) - self.centre @ self.loadings
+
+    def without(self, genes: Booleans) -> "Components":
+        """Return the map that does not look at some genes, marked in an array (n_genes,)."""
+        return replace(self, loadings=np.where(genes[:, None], 0.0, self.loadings))
 
 
 def fit_components(cells: Cells, n_components: int = 50) -> Components:

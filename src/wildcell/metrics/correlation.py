@@ -86,6 +86,7 @@ def mae(truth: Response, prediction: Response) -> Floats:
     needs=(Need.DELTA,),
     null=0.0,
     ceiling=correlation_ceiling,
+    has_twin=True,
 )
 def pearson_delta(truth: Response, prediction: Response) -> Floats:
     """Pearson correlation of the predicted with the true delta."""
@@ -99,6 +100,7 @@ def pearson_delta(truth: Response, prediction: Response) -> Floats:
     needs=(Need.DELTA, Need.ERROR),
     null=0.0,
     ceiling=1.0,
+    has_twin=True,
 )
 def effect_r2(truth: Response, prediction: Response) -> Ratio:
     """Share of the noise-free squared effect that is explained: 0 for no change, 1 for all.

@@ -1,13 +1,19 @@
 """How far apart the clouds of predicted and true cells are."""
 
+from collections.abc import Sequence
+from typing import TypeAlias
+
 import numpy as np
 
-from wildcell.arrays import Floats, Matrix
+from wildcell.arrays import Floats
 from wildcell.metrics import pairwise
 from wildcell.metrics.conditions import over_conditions
 from wildcell.metrics.metric import metric
+from wildcell.metrics.pairwise import Cells
 from wildcell.metrics.response import Response
 from wildcell.names import Need, Status
+
+Clouds: TypeAlias = Sequence[Cells]
 
 
 @metric(
@@ -27,9 +33,32 @@ def energy_distance(truth: Response, prediction: Response) -> Floats:
     """
     assert truth.sample is not None
     assert prediction.sample is not None
+    return _energies(truth.sample, prediction.sample, truth.within_distance)
 
-    def of_condition(first: Matrix, second: Matrix, within_first: float) -> float:
+
+@metric(
+    "energy_distance_pca",
+    best="low",
+    family="distance",
+    needs=(Need.CELLS,),
+    ceiling=0.0,
+    undefined=Status.TOO_FEW_CELLS,
+    cite="Szekely & Rizzo, J Stat Plan Inference 143:1249 (2013)",
+)
+def energy_distance_pca(truth: Response, prediction: Response) -> Floats:
+    """Energy distance of the cell clouds in the principal components of the truth.
+
+    The components are those of the true cells and kept controls; what a perturbation's own target
+    genes add to them is left out of its cells, on both sides.
+    """
+    true, predicted = truth.coordinates, prediction.coordinates_in(truth.components)
+    if true is None or predicted is None:
+        return np.full(len(truth.perturbations), np.nan)
+    return _energies(true, predicted, truth.within_distance_in_components)
+
+
+def _energies(truth: Clouds, prediction: Clouds, within_truth: Floats) -> Floats:
+    def of_condition(first: Cells, second: Cells, within_first: float) -> float:
         return pairwise.energy_distance(first, second, within_first=within_first)
 
-    scores = over_conditions(of_condition, truth.sample, prediction.sample, truth.within_distance)
-    return np.array(scores)
+    return np.array(over_conditions(of_condition, truth, prediction, within_truth))

@@ -31,7 +31,7 @@ def _share(hits: Booleans | Floats, among: Booleans, *responses: Response) -> Fl
     return np.where(among, hits, 0).sum(axis=1) / np.where((n > 0) & is_known, n, np.nan)
 
 
-def _agreement(predicted: Floats, true: Floats) -> Floats:
+def agreement(predicted: Floats, true: Floats) -> Floats:
     """Return 1 where signs agree, 0 where they are opposite, and 0.5 where nothing is predicted."""
     return (1 + np.sign(predicted) * np.sign(true)) / 2
 
@@ -61,7 +61,7 @@ def top_de_precision(truth: Response, prediction: Response) -> Floats:
 @metric("opposite_direction", best="low", family="genes", needs=(Need.DELTA,), null=0.5)
 def opposite_direction(truth: Response, prediction: Response) -> Floats:
     """Share of the true top genes whose predicted delta has the other sign; 0 counts half."""
-    is_opposite = 1 - _agreement(prediction.delta, truth.delta)
+    is_opposite = 1 - agreement(prediction.delta, truth.delta)
     return _share(is_opposite, _top_by_size(truth, truth.kept_genes), truth, prediction)
 
 
@@ -69,11 +69,11 @@ def opposite_direction(truth: Response, prediction: Response) -> Floats:
 def up_accuracy(truth: Response, prediction: Response) -> Floats:
     """Share of the true top genes that rise whose predicted delta rises; 0 counts half."""
     true = top_genes(np.where(truth.kept_genes, truth.delta, 0.0), truth.convention.n_top_genes)
-    return _share(_agreement(prediction.delta, truth.delta), true, truth, prediction)
+    return _share(agreement(prediction.delta, truth.delta), true, truth, prediction)
 
 
 @metric("down_accuracy", best="high", family="genes", needs=(Need.DELTA,), null=0.5)
 def down_accuracy(truth: Response, prediction: Response) -> Floats:
     """Share of the true top genes that fall whose predicted delta falls; 0 counts half."""
     true = top_genes(np.where(truth.kept_genes, -truth.delta, 0.0), truth.convention.n_top_genes)
-    return _share(_agreement(prediction.delta, truth.delta), true, truth, prediction)
+    return _share(agreement(prediction.delta, truth.delta), true, truth, prediction)

@@ -64,6 +64,9 @@ class Metric:
     twin_of
         The metric of which this is the score on the second panel of genes: shown beside it, never
         counted or ranked beside it.
+    slack
+        How much better than the truth's own an answer may score: where what is to be found comes
+        of a test of the cells, and the answer enters by its means.
     """
 
     name: str
@@ -80,6 +83,7 @@ class Metric:
     range: str = ""
     is_log: bool = False
     twin_of: str | None = None
+    slack: float = 0.0
 
     @property
     def summary(self) -> str:
@@ -120,6 +124,7 @@ def metric(
     range: str = "",  # noqa: A002  the word of the field
     is_log: bool = False,
     has_twin: bool = False,
+    slack: float = 0.0,
 ) -> Callable[[Compute], Compute]:
     """Register a function as a metric; the arguments are the fields of `Metric`.
 
@@ -149,6 +154,7 @@ def metric(
             formula,
             range,
             is_log,
+            slack=slack,
         )
         METRICS.add(name, registered)
         if has_twin:

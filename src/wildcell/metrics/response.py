@@ -125,7 +125,7 @@ class Response:
     def within_distance(self) -> Floats:
         """Mean distance between two cells of each perturbation, shape (n_perturbations,)."""
         assert self.sample is not None
-        return np.array([mean_distance_within(cells.toarray()) for cells in self.sample])
+        return np.array(over_conditions(mean_distance_within, self.sample))
 
     @property
     def has_tests(self) -> bool:
@@ -189,10 +189,24 @@ class Response:
         return self.coordinates_in(self.components)
 
     def coordinates_in(self, components: Components | None) -> tuple[Floats, ...] | None:
-        """Return where the sampled cells lie in some components; None where there are none."""
+        """Return where the sampled cells lie in some components; None where there are none.
+
+        What each perturbation's own target genes add to the components is left out.
+        """
         if self.sample is None or components is None:
             return None
-        return tuple(over_conditions(components.transform, self.sample))
+
+        def transformed(cells: Matrix, kept: Booleans) -> Floats:
+            seen = components if kept.all() else components.without(~kept)
+            return seen.transform(cells)
+
+        return tuple(over_conditions(transformed, self.sample, self.kept_genes))
+
+    @cached_property
+    def within_distance_in_components(self) -> Floats:
+        """Mean distance between two cells of each perturbation in the components."""
+        assert self.coordinates is not None
+        return np.array(over_conditions(mean_distance_within, self.coordinates))
 
     @cached_property
     def on_detected(self) -> "Response":

@@ -64,6 +64,7 @@ def _shared_genes(truth: Response) -> Booleans:
     null=0.5,
     ceiling=1.0,
     undefined=Status.TOO_FEW_CANDIDATES,
+    has_twin=True,
 )
 def retrieval_cosine(truth: Response, prediction: Response) -> Floats:
     """Retrieval of the own truth by cosine of deltas: 1 best, 0.5 chance."""

@@ -90,6 +90,7 @@ def specific_ceiling(truth: Response) -> Floats:
     needs=(Need.DELTA, Need.ERROR, Need.REFERENCE),
     null=0.0,
     ceiling=specific_ceiling,
+    has_twin=True,
 )
 def pearson_specific(truth: Response, prediction: Response) -> Floats:
     """Correlation of the deltas without the part that the reference baseline predicts."""
