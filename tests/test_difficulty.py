@@ -10,7 +10,8 @@ from scipy.stats import false_discovery_control, mannwhitneyu
 from wildcell.cli.main import main
 from wildcell.datasets.dataset import Dataset
 from wildcell.difficulty import condition_table, measured_difficulty
-from wildcell.judge import Judge, find_metrics
+from wildcell.judge import Judge
+from wildcell.metrics.headline import find_metrics
 from wildcell.models.means import NoChange
 from wildcell.names import CONDITION, CONDITION_COLUMNS, SHAM
 from wildcell.run import run_scenario

@@ -11,7 +11,8 @@ import pandas as pd
 from wildcell.arrays import Booleans, Codes, Floats
 from wildcell.metrics.convention import OURS, Convention
 from wildcell.metrics.grouped import GroupedCells, grouped, share_nonzero, stacked
-from wildcell.metrics.metric import METRICS, Metric
+from wildcell.metrics.headline import find_metrics
+from wildcell.metrics.metric import Metric
 from wildcell.metrics.profile import Profiles, profiles
 from wildcell.metrics.response import Response
 from wildcell.names import ABSTENTIONS, CONDITION, SHAM, Expression, Kind, Need, Status
@@ -61,11 +62,6 @@ def score(
     ['flat']
     """
     return Judge(truth, find_metrics(metrics), convention).score(prediction)
-
-
-def find_metrics(names: Sequence[str]) -> tuple[Metric, ...]:
-    """Return the metrics of these names."""
-    return tuple(METRICS.get(name) for name in names)
 
 
 class Block(NamedTuple):

@@ -12,16 +12,17 @@ from wildcell.datasets.dataset import Dataset
 from wildcell.datasets.open import open_cells
 from wildcell.datasets.read import read_cells
 from wildcell.errors import OptionError, PredictionError
-from wildcell.judge import Judge, find_metrics
+from wildcell.judge import Judge
+from wildcell.metrics.headline import find_metrics
 from wildcell.models.answer import answer, unanswerable
 from wildcell.models.find import find_model
+from wildcell.models.model import MODELS
 from wildcell.names import CEILING, REPLICATE, Expression, Kind, Status
 from wildcell.record import Result, costs_of, flags_of, key_of, labelled_scores, record_of
 from wildcell.results.rank import EVERY_CATEGORY, rank
 from wildcell.scenarios.answer import check_conditions
 from wildcell.scenarios.folder import is_truth, prediction_from, read_task, truth_from
 from wildcell.scenarios.outside import (
-    QUESTION,
     as_dataset,
     on_genes,
     pose_from_files,
@@ -37,6 +38,7 @@ from wildcell.scenarios.reading import (
     stated_library_size,
     stated_or_detected,
 )
+from wildcell.scenarios.scenario import DEFAULT_METRICS
 from wildcell.scenarios.task import Task, Truth, cells_on
 from wildcell.store.fingerprint import fingerprint
 from wildcell.store.provenance import Cost, measured, now
@@ -167,6 +169,7 @@ def judge_files(
     *,
     train: Path | None = None,
     model: str = "prediction",
+    metrics: Sequence[str] = DEFAULT_METRICS,
     reading: Reading | None = None,
 ) -> FileJudgement:
     """Score a prediction file against a truth file.
@@ -180,6 +183,8 @@ def judge_files(
         scored beside the prediction.
     model
         What the prediction is called.
+    metrics
+        What is computed: names, or `headline`, or `all`.
     reading
         How the files are to be read.
 
@@ -197,7 +202,7 @@ def judge_files(
         )
     with measured() as cost:
         case = open_case(prediction, truth, train, reading)
-        judge = Judge(case.truth, find_metrics(QUESTION.metrics))
+        judge = Judge(case.truth, find_metrics(metrics), reference=_reference(case))
         own = Result(
             Status.OK,
             judge.score(case.prediction),
@@ -323,6 +328,18 @@ def _task_on(task: Task, truth: Truth) -> Task:
         val=cells_on(task.val, genes),
         query=replace(task.query, controls=cells_on(task.query.controls, genes)),
     )
+
+
+def _reference(case: FileCase) -> Prediction | None:
+    """Return the answer of the reference baseline, where training cells allow one."""
+    name, task = case.truth.origin.reference, case.task
+    if task is None or name not in MODELS.names():
+        return None
+    card = find_model(name)
+    is_applicable = (unanswerable(card, task) == "").to_numpy()
+    if not is_applicable.any():
+        return None
+    return answer(card, task, is_applicable, case.truth.origin.seed, {})
 
 
 def _baselines(task: Task | None, judge: Judge, seed: int) -> dict[str, Result]:

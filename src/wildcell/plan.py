@@ -11,7 +11,7 @@ import pandas as pd
 from wildcell.datasets.dataset import Dataset
 from wildcell.datasets.load import load_dataset
 from wildcell.errors import MissingExtraError, OptionError
-from wildcell.judge import find_metrics
+from wildcell.metrics.headline import find_metrics
 from wildcell.models.find import find_model
 from wildcell.models.model import ModelCard
 from wildcell.names import CEILING, REPLICATE, with_options
@@ -67,6 +67,7 @@ def make_plan(
     genes: str | None = None,
     features: pd.DataFrame | None = None,
     foreign: Sequence[str | Path | Dataset] | None = None,
+    metrics: Sequence[str] | None = None,
     options: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Plan:
     """Look up all names and check all options before anything is computed."""
@@ -74,9 +75,13 @@ def make_plan(
     changes: dict[str, Any] = {} if genes in {None, words.genes} else {"genes": genes}
     gene_count(changes.get("genes", words.genes))
     parse_embedding(words.in_arm(arm).embedding)
-    find_metrics(words.metrics)
+    if metrics is not None and tuple(metrics) != words.metrics:
+        changes["metrics"] = tuple(metrics)
+    find_metrics(changes.get("metrics", words.metrics))
     others = tuple(_load(name, {}) for name in (words.foreign if foreign is None else foreign))
-    labels = dict(changes)
+    labels = {
+        key: value if isinstance(value, str) else "+".join(value) for key, value in changes.items()
+    }
     if features is not None:
         labels["features"] = fingerprint(features)[:8]
     if foreign is not None:

@@ -13,7 +13,8 @@ import pandas as pd
 from wildcell.datasets.dataset import Dataset
 from wildcell.difficulty import condition_table
 from wildcell.errors import OptionError
-from wildcell.judge import Judge, find_metrics
+from wildcell.judge import Judge
+from wildcell.metrics.headline import find_metrics
 from wildcell.models.answer import answer, unanswerable
 from wildcell.models.find import find_model
 from wildcell.names import CEILING, REPLICATE, Need, Status
@@ -79,6 +80,7 @@ def run_scenario(
     genes: str | None = None,
     features: pd.DataFrame | None = None,
     foreign: Sequence[str | Path | Dataset] | None = None,
+    metrics: Sequence[str] | None = None,
     options: Mapping[str, Mapping[str, Any]] | None = None,
     on_run: OnRun = print_nothing,
 ) -> list[Outcome]:
@@ -107,6 +109,8 @@ def run_scenario(
     foreign
         Other screens, names or curated files, in the place of the scenario's: cells that may be
         trained on, as the arm says, and are never tested.
+    metrics
+        What is scored, in the place of the scenario's own: names, or `headline`, or `all`.
     options
         Options of models by model name.
     on_run
@@ -135,6 +139,7 @@ def run_scenario(
         genes=genes,
         features=features,
         foreign=foreign,
+        metrics=metrics,
         options=options,
     )
     splits = [

@@ -42,7 +42,7 @@ class Breaks:
     def predict(self, query):
         pass
 '''
-METRICS = ("effect_r2", "pearson_delta", "pearson_delta_rank", "energy_distance", "rmse")
+METRICS = ("effect_r2", "pearson_delta", "retrieval_cosine", "energy_distance_pca", "rmse")
 MODELS = ["ridge", "perturbed-mean", "matching-mean", "no-change", "random"]
 
 
@@ -166,7 +166,7 @@ def test_numbers_shown_are_those_of_the_ranks(inputs, page):
 
 
 def _matches(cells: list[str], row: pd.Series) -> bool:
-    mean, interval, level, gain, gain_interval, scaled, _, scored, abstained, n = cells
+    mean, interval, level, _, gain, gain_interval, scaled, _, scored, abstained, n = cells
     is_compared = gain != ""
     return (
         agrees(mean, row["mean"])

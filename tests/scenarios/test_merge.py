@@ -250,7 +250,8 @@ def test_pooled_panel_is_chosen_as_if_all_cells_were_of_one_screen(target, forei
 
 
 def test_genes_that_models_were_not_given_are_judged_as_no_change(target, foreign):
-    from wildcell.judge import Judge, find_metrics
+    from wildcell.judge import Judge
+    from wildcell.metrics.headline import find_metrics
     from wildcell.scenarios.answer import to_truth
 
     question = pooled(target, foreign, panel="pooled").question

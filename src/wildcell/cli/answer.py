@@ -70,6 +70,7 @@ def run(
     model_option: Annotated[list[str] | None, Parameter(negative=())] = None,
     features: Path | None = None,
     foreign: Annotated[list[str] | None, Parameter(negative=())] = None,
+    metrics: str | None = None,
     runs: Path = Path("runs"),
 ) -> None:
     """Run models through a scenario; every finished run is kept, and a second start continues.
@@ -103,10 +104,13 @@ def run(
     foreign
         Another data set, a name or a curated file, whose cells may be trained on, as the arm says,
         and are never tested; may be given several times. The scenario's own if none is.
+    metrics
+        What is scored: `headline`, `all`, or names that `wildcell metrics` lists, with commas. The
+        scenario's own if not given.
     runs
         Folder of all runs.
     """
-    from wildcell.cli.options import parse_model_options, parse_options
+    from wildcell.cli.options import parse_model_options, parse_options, split_names
     from wildcell.cli.progress import counting
     from wildcell.models.model import base_models
     from wildcell.run import run_scenario
@@ -125,6 +129,7 @@ def run(
             genes=genes,
             features=None if features is None else read_features(features),
             foreign=foreign,
+            metrics=None if metrics is None else split_names(metrics),
             on_run=show,
         )
     n_new = sum(outcome.is_new for outcome in outcomes)

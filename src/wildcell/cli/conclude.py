@@ -1,10 +1,15 @@
 """Conclusions: the ranking and the report of any folder of runs."""
 
+from collections.abc import Mapping
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pandas as pd
+    from rich.table import Table
+
+QUESTION = ["scenario", "dataset", "arm"]
 
 COLUMNS = [
     "rank",
@@ -18,7 +23,7 @@ COLUMNS = [
 ]
 
 
-def rank(runs: Path, /, *, metric: str = "pearson_delta", out: Path | None = None) -> None:
+def rank(runs: Path, /, *, metric: str | None = None, out: Path | None = None) -> None:
     """Rank the models of all finished runs, with intervals and coverage.
 
     Parameters
@@ -26,7 +31,8 @@ def rank(runs: Path, /, *, metric: str = "pearson_delta", out: Path | None = Non
     runs
         Folder of runs.
     metric
-        The metric that is printed; all of them are written.
+        The metric that is printed, with intervals; the means of the headline metrics, and the mean
+        rank over those that models are ranked by, if none is named. All metrics are written.
     out
         Table to write, .csv or .parquet.
     """
@@ -36,16 +42,18 @@ def rank(runs: Path, /, *, metric: str = "pearson_delta", out: Path | None = Non
     from wildcell.store.atomic import write_table
     from wildcell.store.runs import read_records, unfinished
 
-    METRICS.get(metric)
+    if metric is not None:
+        METRICS.get(metric)
     with working("ranking"):
         ranks, records = rank_runs(runs), read_records(runs)
     for sentence in unfinished(records):
         print(sentence)
     if out is not None:
         write_table(out, ranks)
-    for question, table in ranks[ranks["metric"] == metric].groupby(
-        ["scenario", "dataset", "arm"], sort=True
-    ):
+    if metric is None:
+        _print_headlines(ranks)
+        return
+    for question, table in ranks[ranks["metric"] == metric].groupby(QUESTION, sort=True):
         _print_question(" / ".join(map(str, question)), metric, table)
 
 
@@ -70,6 +78,44 @@ def report(runs: Path, /, *, out: Path = Path("report.html")) -> None:
     for sentence in unfinished(records):
         print(sentence)
     print(f"Wrote {out}")
+
+
+def _print_headlines(ranks: "pd.DataFrame") -> None:
+    from wildcell.cli.progress import printer
+    from wildcell.results.overall import headline_rows, mean_ranks
+
+    places = mean_ranks(ranks)
+    console = printer()
+    for question, table in headline_rows(ranks).groupby(QUESTION, sort=True):
+        console.print(f"\n{' / '.join(map(str, question))}, headline", style="bold")
+        models = dict.fromkeys(table["model"])
+        place = {model: places.get((*question, model), float("nan")) for model in models}
+        console.print(_headline_table(table, place))
+
+
+def _headline_table(table: "pd.DataFrame", place: Mapping[str, float]) -> "Table":
+    """Return models by metrics: means, and how many conditions of all were scored."""
+    from rich.table import Table
+
+    from wildcell.cli.progress import number
+
+    metrics = list(dict.fromkeys(table["metric"]))
+    shown = Table("mean rank", "model", *metrics, box=None, pad_edge=False, header_style="bold")
+    first = table[table["same_as"] == ""]
+    models = set(first["model"])
+    for model in sorted(models, key=lambda name: (isnan(place[name]), place[name], name)):
+        twins = dict.fromkeys(table.loc[table["same_as"] == model, "model"])
+        of_model = first[first["model"] == model].set_index("metric")
+        cells = [
+            f"{number(of_model.loc[name, 'mean'])} {of_model.loc[name, 'scored']}/"
+            f"{of_model.loc[name, 'expected']}"
+            if name in of_model.index
+            else "-"
+            for name in metrics
+        ]
+        rank = "" if isnan(place[model]) else f"{place[model]:.2f}"
+        shown.add_row(rank, " = ".join([model, *twins]), *cells)
+    return shown
 
 
 def _print_question(title: str, metric: str, table: "pd.DataFrame") -> None:

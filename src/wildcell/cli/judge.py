@@ -24,6 +24,7 @@ def score(
     conditions: Literal["exact", "asked"] = "exact",
     train: Path | None = None,
     model: str = "prediction",
+    metrics: str = "headline",
     runs: Path | None = None,
     seed: int = 0,
     anchor: Literal["given", "all"] = "given",
@@ -62,6 +63,8 @@ def score(
         Training cells; naive baselines learn from them and are scored beside.
     model
         What the prediction is called in the results.
+    metrics
+        What is scored: `headline`, `all`, or names that `wildcell metrics` lists, with commas.
     runs
         Folder of all runs, to keep the scores in as a run of `model`.
     seed
@@ -88,6 +91,7 @@ def score(
             model=model,
         )
         return
+    from wildcell.cli.options import split_names
     from wildcell.cli.progress import working
     from wildcell.outside import Reading, judge_files
     from wildcell.scenarios.reading import Labels
@@ -103,7 +107,14 @@ def score(
         is_anchored_to_all=anchor == "all",
     )
     with working("scoring"):
-        judgement = judge_files(prediction, truth, train=train, model=model, reading=reading)
+        judgement = judge_files(
+            prediction,
+            truth,
+            train=train,
+            model=model,
+            metrics=split_names(metrics),
+            reading=reading,
+        )
     for sentence in judgement.notes:
         print(sentence)
     if runs is not None:

@@ -1,6 +1,10 @@
 """What there is: data sets, scenarios, models, metrics."""
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wildcell.metrics.metric import Metric
 
 
 def datasets() -> None:
@@ -44,16 +48,27 @@ def models() -> None:
         print(f"\nNot installed: {names}. To run them: pip install 'wildcell[{extra}]'")
 
 
-def metrics() -> None:
-    """List the metrics: what they look at, which way is good, what an abstention counts as."""
+def metrics(name: str | None = None, /) -> None:
+    """List the metrics, the headline first; or show the card of one.
+
+    Parameters
+    ----------
+    name
+        A metric: what it computes, its range, what is perfect, what an abstention counts as, what
+        it needs, where it comes from.
+    """
+    from wildcell.metrics.headline import find_metrics
     from wildcell.metrics.metric import METRICS
 
+    if name is not None:
+        _print_card(METRICS.get(name))
+        return
     rows = []
-    for name in METRICS.names():
-        card = METRICS.get(name)
-        null = "as no change" if card.null is None else f"{card.null:g}"
-        alias = f" (alias of {card.alias_of})" if card.alias_of else ""
-        rows.append((name, card.family, card.best, null, card.summary + alias))
+    for card in find_metrics(["headline", *METRICS.names()]):
+        if card.twin_of is None:
+            alias = f" (alias of {card.alias_of})" if card.alias_of else ""
+            null = "as no change" if card.null is None else f"{card.null:.3g}"
+            rows.append((card.name, card.family, card.best, null, card.summary + alias))
     _print_table(("name", "family", "best", "abstention", "what it is"), rows)
 
 
@@ -67,6 +82,26 @@ def presets() -> None:
         against = "the truth's" if preset.controls == "truth" else "their own"
         rows.append((name, preset.mirrors, against, str(len(preset.metrics)), preset.summary))
     _print_table(("name", "mirrors", "controls", "scores", "what it is"), rows)
+
+
+def _print_card(card: "Metric") -> None:
+    twin = f"{card.twin}, on the genes detected in enough given controls" if card.twin else "-"
+    top = "estimated from the noise" if callable(card.ceiling) else card.ceiling
+    rows = {
+        "formula": card.formula or "-",
+        "family": card.family,
+        "best": card.best,
+        "range": card.range or "-",
+        "perfect": f"{card.perfect:g}",
+        "noise-free": "unknown" if top is None else str(top),
+        "abstention": "as no change" if card.null is None else f"{card.null:.3g}",
+        "needs": ", ".join(sorted(card.needs)) or "-",
+        "alias of": card.alias_of or "-",
+        "second panel": twin,
+        "source": card.cite or "-",
+    }
+    print(f"{card.name}: {card.summary}\n")
+    _print_table(("", ""), rows.items())
 
 
 def _first_line(thing: object) -> str:

@@ -60,20 +60,34 @@ def _centred(rows: Floats, kept: Booleans) -> Floats:
     return rows - total / kept.sum(axis=1, keepdims=True)
 
 
-@metric("pearson", best="high", family="profile")
+@metric(
+    "pearson",
+    best="high",
+    family="profile",
+    formula="correlation of p and t over the genes; near 1 for any answer",
+    range="-1 to 1",
+)
 def pearson(truth: Response, prediction: Response) -> Floats:
     """Pearson correlation of the mean profiles. Near 1 for any answer: a supplement."""
     everything = np.ones(truth.mean.shape, dtype=bool)
     return row_pearson(prediction.mean, truth.mean, everything)
 
 
-@metric("rmse", best="low", family="profile")
+@metric(
+    "rmse",
+    best="low",
+    family="profile",
+    formula="root of the mean over genes of (p - t)^2",
+    range="0 and above",
+)
 def rmse(truth: Response, prediction: Response) -> Floats:
     """Root mean squared error of the mean profile, in log units."""
     return np.sqrt(((prediction.mean - truth.mean) ** 2).mean(axis=1))
 
 
-@metric("mae", best="low", family="profile")
+@metric(
+    "mae", best="low", family="profile", formula="mean over genes of |p - t|", range="0 and above"
+)
 def mae(truth: Response, prediction: Response) -> Floats:
     """Mean absolute error of the mean profile, in log units."""
     return np.abs(prediction.mean - truth.mean).mean(axis=1)
@@ -83,6 +97,8 @@ def mae(truth: Response, prediction: Response) -> Floats:
     "pearson_delta",
     best="high",
     family="correlation",
+    formula="correlation of d and D over the genes",
+    range="-1 to 1",
     needs=(Need.DELTA,),
     null=0.0,
     ceiling=correlation_ceiling,
@@ -97,6 +113,8 @@ def pearson_delta(truth: Response, prediction: Response) -> Floats:
     "effect_r2",
     best="high",
     family="correlation",
+    formula="sum over conditions of (2 d·D - d·d), over the sum of S = D·D - N_p - N_k",
+    range="below 0 to about 1",
     needs=(Need.DELTA, Need.ERROR),
     null=0.0,
     ceiling=1.0,
@@ -113,13 +131,29 @@ def effect_r2(truth: Response, prediction: Response) -> Ratio:
     return Ratio(explained, measured_signal(truth).signal)
 
 
-@metric("cosine_lfc", best="high", family="correlation", needs=(Need.DELTA, Need.LFC), null=0.0)
+@metric(
+    "cosine_lfc",
+    best="high",
+    family="correlation",
+    formula="l·L / (|l| |L|)",
+    range="-1 to 1",
+    needs=(Need.DELTA, Need.LFC),
+    null=0.0,
+)
 def cosine_lfc(truth: Response, prediction: Response) -> Floats:
     """Cosine of the predicted with the true log2 fold changes."""
     return row_cosine(prediction.lfc, truth.lfc, truth.kept_genes)
 
 
-@metric("spearman_lfc", best="high", family="correlation", needs=(Need.DELTA, Need.LFC), null=0.0)
+@metric(
+    "spearman_lfc",
+    best="high",
+    family="correlation",
+    formula="rank correlation of l and L over the genes",
+    range="-1 to 1",
+    needs=(Need.DELTA, Need.LFC),
+    null=0.0,
+)
 def spearman_lfc(truth: Response, prediction: Response) -> Floats:
     """Spearman correlation of the predicted with the true log2 fold changes."""
     return row_spearman(prediction.lfc, truth.lfc, truth.kept_genes)

@@ -55,7 +55,7 @@ def standing(prediction: Response, truth: Response) -> Floats:
     needs=(Need.DELTA, Need.DE, Need.ERROR),
     null=0.0,
     undefined=Status.TOO_FEW_DE_GENES,
-    formula="(AP - R/G) / (1 - R/G): AP the average precision of R by \\|d\\| / (s + median s)",
+    formula="(AP - R/G) / (1 - R/G): AP the average precision of R by |d| / (s + median s)",
     range="about 0 to 1",
     slack=0.05,
     has_twin=True,

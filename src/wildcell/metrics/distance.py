@@ -20,6 +20,11 @@ Clouds: TypeAlias = Sequence[Cells]
     "energy_distance",
     best="low",
     family="distance",
+    formula=(
+        "2 E|x - y| - E|x - x'| - E|y - y'| over predicted and true cells, Euclidean in "
+        "log values, no cell paired with itself"
+    ),
+    range="about 0 and above",
     needs=(Need.CELLS,),
     ceiling=0.0,
     undefined=Status.TOO_FEW_CELLS,
@@ -40,6 +45,8 @@ def energy_distance(truth: Response, prediction: Response) -> Floats:
     "energy_distance_pca",
     best="low",
     family="distance",
+    formula="energy_distance in 50 principal components of the true cells and kept controls",
+    range="about 0 and above",
     needs=(Need.CELLS,),
     ceiling=0.0,
     undefined=Status.TOO_FEW_CELLS,

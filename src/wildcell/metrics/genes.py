@@ -36,7 +36,15 @@ def agreement(predicted: Floats, true: Floats) -> Floats:
     return (1 + np.sign(predicted) * np.sign(true)) / 2
 
 
-@metric("top_de_overlap", best="high", family="genes", needs=(Need.DELTA,), null=0.0)
+@metric(
+    "top_de_overlap",
+    best="high",
+    family="genes",
+    formula="genes in T and among the 50 of largest |d|, over genes in either",
+    range="0 to 1",
+    needs=(Need.DELTA,),
+    null=0.0,
+)
 def top_de_overlap(truth: Response, prediction: Response) -> Floats:
     """Intersection over union of the true and the predicted top genes by size of delta."""
     true = _top_by_size(truth, truth.kept_genes)
@@ -48,6 +56,8 @@ def top_de_overlap(truth: Response, prediction: Response) -> Floats:
     "top_de_precision",
     best="high",
     family="genes",
+    formula="share of the 50 genes of largest |d| that are in T",
+    range="0 to 1",
     needs=(Need.DELTA,),
     null=0.0,
     alias_of="top_de_overlap",
@@ -58,21 +68,45 @@ def top_de_precision(truth: Response, prediction: Response) -> Floats:
     return _share(_top_by_size(truth, truth.kept_genes), predicted, truth, prediction)
 
 
-@metric("opposite_direction", best="low", family="genes", needs=(Need.DELTA,), null=0.5)
+@metric(
+    "opposite_direction",
+    best="low",
+    family="genes",
+    formula="share of T where d and D have opposite signs; d = 0 counts half",
+    range="0 to 1",
+    needs=(Need.DELTA,),
+    null=0.5,
+)
 def opposite_direction(truth: Response, prediction: Response) -> Floats:
     """Share of the true top genes whose predicted delta has the other sign; 0 counts half."""
     is_opposite = 1 - agreement(prediction.delta, truth.delta)
     return _share(is_opposite, _top_by_size(truth, truth.kept_genes), truth, prediction)
 
 
-@metric("up_accuracy", best="high", family="genes", needs=(Need.DELTA,), null=0.5)
+@metric(
+    "up_accuracy",
+    best="high",
+    family="genes",
+    formula="share of the (at most 50) genes of largest D > 0 where d > 0; d = 0 counts half",
+    range="0 to 1",
+    needs=(Need.DELTA,),
+    null=0.5,
+)
 def up_accuracy(truth: Response, prediction: Response) -> Floats:
     """Share of the true top genes that rise whose predicted delta rises; 0 counts half."""
     true = top_genes(np.where(truth.kept_genes, truth.delta, 0.0), truth.convention.n_top_genes)
     return _share(agreement(prediction.delta, truth.delta), true, truth, prediction)
 
 
-@metric("down_accuracy", best="high", family="genes", needs=(Need.DELTA,), null=0.5)
+@metric(
+    "down_accuracy",
+    best="high",
+    family="genes",
+    formula=("share of the (at most 50) genes of most negative D where d < 0; d = 0 counts half"),
+    range="0 to 1",
+    needs=(Need.DELTA,),
+    null=0.5,
+)
 def down_accuracy(truth: Response, prediction: Response) -> Floats:
     """Share of the true top genes that fall whose predicted delta falls; 0 counts half."""
     true = top_genes(np.where(truth.kept_genes, -truth.delta, 0.0), truth.convention.n_top_genes)

@@ -86,6 +86,12 @@ class Metric:
     slack: float = 0.0
 
     @property
+    def twin(self) -> str | None:
+        """The name of its scores on the second panel, where it has some."""
+        name = self.name + ON_DETECTED
+        return name if name in METRICS.names() else None
+
+    @property
     def summary(self) -> str:
         """The first line of the metric's docstring."""
         return (self.compute.__doc__ or "").strip().partition("\n")[0]

@@ -60,6 +60,11 @@ def _shared_genes(truth: Response) -> Booleans:
     "retrieval_cosine",
     best="high",
     family="retrieval",
+    formula=(
+        "1 - rank / (N - 1) of the own D among the D of the N tested perturbations of the "
+        "context, by cosine with d; mid-ranks on ties, 0.5 is chance"
+    ),
+    range="0 to 1",
     needs=(Need.DELTA,),
     null=0.5,
     ceiling=1.0,
@@ -76,6 +81,8 @@ def retrieval_cosine(truth: Response, prediction: Response) -> Floats:
     "pearson_delta_rank",
     best="high",
     family="retrieval",
+    formula=("1 - rank / (N - 1) of the own D among those of the context, by correlation with d"),
+    range="0 to 1",
     needs=(Need.DELTA,),
     null=0.5,
     ceiling=1.0,
@@ -97,6 +104,8 @@ def pearson_delta_rank(truth: Response, prediction: Response) -> Floats:
     "cosine_lfc_rank",
     best="high",
     family="retrieval",
+    formula="1 - rank / (N - 1) of the own L among those of the context, by cosine with l",
+    range="0 to 1",
     needs=(Need.DELTA, Need.LFC),
     null=0.5,
     ceiling=1.0,

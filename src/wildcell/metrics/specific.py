@@ -87,6 +87,11 @@ def specific_ceiling(truth: Response) -> Floats:
     "pearson_specific",
     best="high",
     family="correlation",
+    formula=(
+        "correlation of what is left of d and D without their part along m, the delta "
+        "that the reference baseline predicts"
+    ),
+    range="-1 to 1",
     needs=(Need.DELTA, Need.ERROR, Need.REFERENCE),
     null=0.0,
     ceiling=specific_ceiling,

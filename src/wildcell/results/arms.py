@@ -1,13 +1,14 @@
 """The arms of a scenario beside each other: differences paired by condition, and what is left."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from wildcell.errors import UnknownNameError
+from wildcell.metrics.metric import METRICS
 from wildcell.names import CONDITION
 from wildcell.registry import did_you_mean
 from wildcell.results.rank import PARTS, PSEUDO_MODELS, with_nulls, without_shams
@@ -130,12 +131,15 @@ class Comparison:
         Index seed, context, perturbation; columns arm, model; NaN where undefined or not asked.
     clusters
         The cluster of each context, where contexts lie in clusters.
+    is_log
+        Whether means are logarithms of ratios of sums.
     """
 
     value: pd.DataFrame
     numerator: pd.DataFrame
     denominator: pd.DataFrame
     clusters: Mapping[str, str]
+    is_log: bool = False
 
     @property
     def places(self) -> set[Place]:
@@ -162,7 +166,8 @@ class Comparison:
         parts = pd.concat([table.loc[rows, place] for table in tables], axis=1, keys=PARTS)
         mean = parts.groupby(CONDITION, sort=True).mean()
         names = [mean.index.get_level_values(name).to_numpy(dtype=object) for name in CONDITION]
-        return Sample(*names, *(mean[part].to_numpy(float) for part in PARTS))
+        sample = Sample(*names, *(mean[part].to_numpy(float) for part in PARTS))
+        return replace(sample, is_log=self.is_log)
 
 
 def _comparison(scores: pd.DataFrame, clusters: Mapping[str, str]) -> Comparison:
@@ -172,7 +177,8 @@ def _comparison(scores: pd.DataFrame, clusters: Mapping[str, str]) -> Comparison
         mean[part].unstack(["arm", "model"])  # noqa: PD010  a pivot table makes rows not asked
         for part in PARTS
     )
-    return Comparison(value, numerator, denominator, clusters)
+    is_log = METRICS.get(str(scores["metric"].iloc[0])).is_log
+    return Comparison(value, numerator, denominator, clusters, is_log)
 
 
 def _row(comparison: Comparison, place: Place, base: str, reference: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from wildcell.errors import MissingExtraError
 from wildcell.metrics.metric import METRICS
-from wildcell.results.rank import PSEUDO_MODELS, TIE_TOLERANCE
+from wildcell.results.rank import PSEUDO_MODELS, TIE_TOLERANCE, merit
 from wildcell.results.verdict import headline_metric
 from wildcell.results.words import named_once, number
 
@@ -85,14 +85,12 @@ def _cells(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _goodness(rows: pd.DataFrame) -> pd.Series:
     """Place means from the worst model, or an empty answer if that is better, to the best."""
-    cards = {name: METRICS.get(name) for name in set(rows["metric"])}
-    sign = rows["metric"].map(lambda name: 1 if cards[name].best == "high" else -1)
-    null = rows["metric"].map(lambda name: cards[name].null).astype(float)
-    merit = sign * rows["mean"]
-    of_models = merit.where(~rows["model"].isin(PSEUDO_MODELS)).groupby(rows["metric"])
-    worst = np.fmax(of_models.transform("min"), sign * null)
+    null = rows["metric"].map(lambda name: METRICS.get(name).null).astype(float)
+    good = merit(rows["mean"], rows["metric"])
+    of_models = good.where(~rows["model"].isin(PSEUDO_MODELS)).groupby(rows["metric"])
+    worst = np.fmax(of_models.transform("min"), merit(null, rows["metric"]))
     width = np.maximum(of_models.transform("max") - worst, TIE_TOLERANCE)
-    return ((merit - worst) / width).clip(0, 1)
+    return ((good - worst) / width).clip(0, 1)
 
 
 def _row_names(cells: pd.DataFrame) -> list[str]:

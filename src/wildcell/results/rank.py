@@ -1,19 +1,20 @@
 """The table that a benchmark ends in: models by metric, each mean with what stands behind it."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from wildcell.metrics.metric import METRICS
+from wildcell.metrics.metric import METRICS, Metric
 from wildcell.names import ABSTENTIONS, CEILING, CONDITION, REPLICATE, SHAM, Need, Status
 from wildcell.results.stats import (
     UNKNOWN,
     Sample,
     Scaled,
-    difference,
     estimate,
+    gain,
     is_resolved,
     scaled,
 )
@@ -148,7 +149,7 @@ def _rank_category(scores: pd.DataFrame, reference: str) -> Iterator[tuple[str, 
                 {
                     "model": model,
                     **_described(sample),
-                    **_compared(samples, model, reference),
+                    **_compared(samples, model, reference, metric),
                     "scaled": place.value,
                     "scaled_low": place.low,
                     "scaled_high": place.high,
@@ -168,7 +169,7 @@ def samples_of(scores: pd.DataFrame) -> dict[str, dict[str, Sample]]:
     columns = ["metric", "model", *CONDITION, *PARTS]
     mean = with_nulls(scores)[columns].groupby(columns[:4], sort=False).mean()
     metrics = dict.fromkeys(scores["metric"])
-    return {metric: _samples_of_metric(mean.loc[metric]) for metric in metrics}
+    return {name: _samples_of_metric(mean.loc[name], METRICS.get(name)) for name in metrics}
 
 
 def with_nulls(scores: pd.DataFrame) -> pd.DataFrame:
@@ -186,13 +187,14 @@ def with_nulls(scores: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _samples_of_metric(mean: pd.DataFrame) -> dict[str, Sample]:
+def _samples_of_metric(mean: pd.DataFrame, metric: Metric) -> dict[str, Sample]:
     keys = mean.index.droplevel("model").unique().sort_values()
     names = [keys.get_level_values(name).to_numpy(dtype=object) for name in CONDITION]
     samples = {}
     for model in sorted(set(mean.index.get_level_values("model"))):
         own = mean.loc[model].reindex(keys)
-        samples[str(model)] = Sample(*names, *(own[name].to_numpy(float) for name in PARTS))
+        sample = Sample(*names, *(own[name].to_numpy(float) for name in PARTS))
+        samples[str(model)] = replace(sample, is_log=metric.is_log)
     return samples
 
 
@@ -212,23 +214,26 @@ def _has_signal(every: Mapping[str, Mapping[str, Sample]]) -> bool:
     """Whether the true effects are resolved, where a metric's denominators say so."""
     signals = [
         sample.denominator
-        for samples in every.values()
+        for metric, samples in every.items()
+        if not METRICS.get(metric).is_log
         for model, sample in samples.items()
         if model not in PSEUDO_MODELS and np.isfinite(sample.denominator).any()
     ]
     return not signals or any(is_resolved(signal) for signal in signals)
 
 
-def _compared(samples: Mapping[str, Sample], model: str, reference: str) -> dict[str, float]:
+def _compared(
+    samples: Mapping[str, Sample], model: str, reference: str, metric: str
+) -> dict[str, float]:
     """Return the paired difference to the reference; the halves of a replicate have no pairs."""
-    gain = UNKNOWN
+    found = UNKNOWN
     is_unpaired = model == CEILING or (model == REPLICATE and samples[model].is_ratio)
     if reference in samples and not is_unpaired:
-        gain = estimate(difference(samples[model], samples[reference]))
+        found = gain(samples[model], samples[reference], best=METRICS.get(metric).best)
     return {
-        "difference": gain.mean,
-        "difference_low": gain.low,
-        "difference_high": gain.high,
+        "difference": found.mean,
+        "difference_low": found.low,
+        "difference_high": found.high,
     }
 
 
@@ -285,13 +290,21 @@ def _ranks(table: pd.DataFrame) -> pd.Series:
     """Rank means within category and metric, 1 best.
 
     Pseudo-models, unknown means and means over a part of the conditions have none: the part may
-    be the easy one.
+    be the easy one. Nor have scores on the second panel of genes, which are one more opinion of
+    the same metric.
     """
-    sign = table["metric"].map(lambda name: -1 if METRICS.get(name).best == "high" else 1)
     is_whole = (table["not_run"] == 0) & (table["not_applicable"] == 0)
-    is_ranked = ~table["model"].isin(PSEUDO_MODELS) & is_whole
-    to_rank = (sign * table["mean"].round(9)).where(is_ranked)
-    return to_rank.groupby([table["category"], table["metric"]]).rank(method="min")
+    is_twin = table["metric"].map(lambda name: METRICS.get(name).twin_of is not None).astype(bool)
+    is_ranked = ~table["model"].isin(PSEUDO_MODELS) & is_whole & ~is_twin
+    to_rank = merit(table["mean"].round(9), table["metric"]).where(is_ranked)
+    by = [table["category"], table["metric"]]
+    return to_rank.groupby(by).rank(method="min", ascending=False)
+
+
+def merit(mean: pd.Series, metric: pd.Series) -> pd.Series:
+    """Return scores turned so that more is better, whatever each row's metric."""
+    best = metric.map(lambda name: METRICS.get(name).best)
+    return mean.where(best == "high", -mean.where(best == "low", mean.abs()))
 
 
 def coinciding(scores: pd.DataFrame) -> dict[str, str]:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from wildcell.errors import MissingExtraError
+from wildcell.metrics.headline import HEADLINE
 from wildcell.metrics.metric import METRICS
 from wildcell.names import CEILING, REPLICATE, SHAM, Role, Status
 from wildcell.results.charts import as_svg, dot_table
@@ -34,9 +35,6 @@ except ImportError as error:
     raise MissingExtraError("The report", "report") from error
 
 TEMPLATE = "report.html.j2"
-
-TABLED_METRICS = ("effect_r2", "pearson_delta", "pearson_delta_rank", "energy_distance")
-"""The metrics with a table of their own: size, shape, identity and spread of the response."""
 
 RUN_WORDS = {
     Status.OK: "could not answer some conditions",
@@ -85,7 +83,7 @@ def write_report(
     html = page.render(
         summary=_summary(scores, runs, len(questions)),
         questions=questions,
-        metrics=[_metric(name) for name in ranks["metric"].drop_duplicates()],
+        metrics=[_metric(name) for name in without_twins(ranks)["metric"].drop_duplicates()],
         versions=_merged(runs["versions"]),
         hardware=_merged(runs["hardware"]),
     )
@@ -155,7 +153,7 @@ def _extent(values: pd.Series) -> str:
 
 
 def _charts(ranks: pd.DataFrame) -> Iterator[View]:
-    for category, table in ranks.groupby("category", sort=False):
+    for category, table in without_twins(ranks).groupby("category", sort=False):
         of_models = table[~table["model"].isin(PSEUDO_MODELS)]
         n = count(int(of_models["n_conditions"].max()), "condition")
         title = TITLES.get(str(category), f"Category {category}")
@@ -165,10 +163,24 @@ def _charts(ranks: pd.DataFrame) -> Iterator[View]:
 def _tables(ranks: pd.DataFrame) -> Iterator[View]:
     rows = named_once(ranks[ranks["category"] == EVERY_CATEGORY])
     rows["is_pseudo"] = rows["model"].isin(PSEUDO_MODELS)
-    for name in dict.fromkeys([headline_metric(ranks), *TABLED_METRICS]):
+    rows = rows.assign(detected=_on_detected(rows))
+    for name in dict.fromkeys([headline_metric(ranks), *HEADLINE]):
         of_metric = rows[rows["metric"] == name].sort_values(["is_pseudo", "rank", "label"])
         if len(of_metric):
             yield {"metric": name, "rows": [_row(row) for _, row in of_metric.iterrows()]}
+
+
+def without_twins(ranks: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of metrics that are not those of another on the second panel."""
+    is_twin = ranks["metric"].map(lambda name: METRICS.get(name).twin_of is not None)
+    return ranks[~is_twin.astype(bool)]
+
+
+def _on_detected(rows: pd.DataFrame) -> list[float]:
+    """Return what each row's model scores by its metric on the second panel, NaN if nothing."""
+    mean_of = rows.set_index(["metric", "model"])["mean"].to_dict()
+    names = zip(rows["metric"], rows["model"], strict=True)
+    return [mean_of.get((METRICS.get(metric).twin, model), np.nan) for metric, model in names]
 
 
 def _row(row: pd.Series) -> View:
@@ -179,6 +191,7 @@ def _row(row: pd.Series) -> View:
         "is_pseudo": row["is_pseudo"],
         "mean": number(row["mean"]) or row["silence"],
         "interval": span(row["low"], row["high"]),
+        "detected": number(row["detected"]),
         "level": "" if row["silence"] else level,
         "scored": f"{row['scored']:,} / {row['expected']:,}",
         "abstained": f"{row['abstained']:,}",

@@ -10,7 +10,7 @@ new contexts of the same clusters.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from wildcell.arrays import Booleans, Floats
+from wildcell.metrics.metric import LEAST_RATIO, Best
 from wildcell.names import Status
 
 CONFIDENCE = 0.95
@@ -59,6 +60,8 @@ class Sample:
         Scores with abstentions at their null value; NaN where the condition does not count.
     numerator, denominator
         Parts of a ratio of sums; NaN for other metrics.
+    is_log
+        Whether the mean is the logarithm of the ratio of sums.
     """
 
     context: NDArray[np.object_]
@@ -66,6 +69,7 @@ class Sample:
     value: Floats
     numerator: Floats
     denominator: Floats
+    is_log: bool = False
 
     @property
     def is_ratio(self) -> bool:
@@ -134,7 +138,7 @@ def contrast(terms: Sequence[Term], clusters: Mapping[str, str] | None = None) -
     if not known.any():
         return UNKNOWN
     shown = [Term(factor, _shown(sample, known)) for factor, sample in terms]
-    if any(sample.is_ratio and not is_resolved(sample.denominator) for _, sample in shown):
+    if not all(_has_mean(sample) for _, sample in shown):
         return UNKNOWN
     level, blocks = _independent_blocks(shown[0].sample, clusters or {})
     of_each = [_deviations(sample, within=level == THESE_CONTEXTS) for _, sample in shown]
@@ -143,6 +147,15 @@ def contrast(terms: Sequence[Term], clusters: Mapping[str, str] | None = None) -
         [term.factor * parts for term, (_, parts) in zip(shown, of_each, strict=True)], axis=0
     )
     return _interval(float(mean), _summed(influence, blocks), level)
+
+
+def _has_mean(sample: Sample) -> bool:
+    """Whether the denominators of a ratio of sums, if it is one, are above 0 as a whole."""
+    if not sample.is_ratio:
+        return True
+    if sample.is_log:  # they are squares, of which none is below 0
+        return bool(sample.denominator.sum() > 0)
+    return is_resolved(sample.denominator)
 
 
 def _independent_blocks(
@@ -173,7 +186,11 @@ def _deviations(sample: Sample, *, within: bool) -> tuple[float, Floats]:
     if sample.is_ratio:
         total = float(sample.denominator.sum())
         ratio = float(sample.numerator.sum()) / total
-        return ratio, (sample.numerator - ratio * sample.denominator) / total
+        parts = (sample.numerator - ratio * sample.denominator) / total
+        if not sample.is_log:
+            return ratio, parts
+        ratio = max(ratio, LEAST_RATIO)
+        return float(np.log(ratio)), parts / ratio
     codes = pd.factorize(sample.context)[0]
     n_of = np.bincount(codes)
     mean_of = np.bincount(codes, sample.value) / n_of
@@ -215,13 +232,24 @@ def _interval(mean: float, influence: Floats, level: str) -> Estimate:
 
 def difference(first: Sample, second: Sample) -> Sample:
     """Return the paired difference of two samples of the same conditions."""
-    return Sample(
-        first.context,
-        first.perturbation,
-        first.value - second.value,
-        first.numerator - second.numerator,
-        first.denominator,
+    return replace(
+        first,
+        value=first.value - second.value,
+        numerator=first.numerator - second.numerator,
     )
+
+
+def gain(model: Sample, reference: Sample, *, best: Best) -> Estimate:
+    """Estimate the paired difference of two samples.
+
+    Where the best score is 0, it is that of their means' distances from it.
+    """
+    if best != "zero":
+        return estimate(difference(model, reference))
+    signs = [np.sign(sample.mean()) for sample in (model, reference)]
+    if not np.isfinite(signs).all():
+        return UNKNOWN
+    return contrast([Term(signs[0], model), Term(-signs[1], reference)])
 
 
 class Scaled(NamedTuple):
@@ -233,9 +261,7 @@ class Scaled(NamedTuple):
     status: str
 
 
-def scaled(
-    model: Sample, reference: Sample, ceiling: Sample, *, best: Literal["high", "low", "zero"]
-) -> Scaled:
+def scaled(model: Sample, reference: Sample, ceiling: Sample, *, best: Best) -> Scaled:
     """Return (u - b) / (c - b), of means over the same conditions, unclipped.
 
     The interval is that of the mean of z = (u - b) - s (c - b), over the mean of c - b.
@@ -255,9 +281,9 @@ def scaled(
     sign = 1 if best == "high" else -1
     if not sign * headroom.mean > HEADROOM_IN_ERRORS * headroom.error:
         return nothing
-    gain = difference(u, b)
-    value = gain.mean() / headroom.mean
-    z = estimate(_minus(gain, value, difference(c, b)))
+    above = difference(u, b)
+    value = above.mean() / headroom.mean
+    z = estimate(_minus(above, value, difference(c, b)))
     reach = (z.high - z.mean) / abs(headroom.mean)
     return Scaled(value, value - reach, value + reach, str(Status.OK))
 
@@ -268,13 +294,11 @@ def _with_parts_of(ceiling: Sample, reference: Sample) -> Sample:
     return replace(ceiling, numerator=numerator, denominator=reference.denominator)
 
 
-def _minus(gain: Sample, factor: float, headroom: Sample) -> Sample:
-    return Sample(
-        gain.context,
-        gain.perturbation,
-        gain.value - factor * headroom.value,
-        gain.numerator - factor * headroom.numerator,
-        gain.denominator,
+def _minus(above: Sample, factor: float, headroom: Sample) -> Sample:
+    return replace(
+        above,
+        value=above.value - factor * headroom.value,
+        numerator=above.numerator - factor * headroom.numerator,
     )
 
 
@@ -285,4 +309,5 @@ def _shown(sample: Sample, rows: Booleans) -> Sample:
         sample.value[rows],
         sample.numerator[rows],
         sample.denominator[rows],
+        sample.is_log,
     )

@@ -12,22 +12,8 @@ from wildcell.errors import OptionError, UnknownNameError
 from wildcell.registry import did_you_mean
 from wildcell.scenarios.pooling import Pooling
 
-DEFAULT_METRICS = (
-    "effect_r2",
-    "pearson_delta",
-    "pearson_delta_rank",
-    "cosine_lfc",
-    "cosine_lfc_rank",
-    "spearman_lfc",
-    "top_de_overlap",
-    "opposite_direction",
-    "up_accuracy",
-    "down_accuracy",
-    "energy_distance",
-    "pearson",
-    "rmse",
-    "mae",
-)
+DEFAULT_METRICS = ("headline",)
+"""The metrics that a user sees first, and the same on the second panel of genes."""
 
 
 ARM_WORDS = ("splitter", "strict", "genes", "fit_on", "embedding", "features", "pool")
@@ -81,7 +67,7 @@ class Scenario:
     strict
         Whether a leak stops the scenario; a lenient one is only marked.
     metrics
-        What is scored.
+        What is scored: names, or `headline`, or `all`.
     seeds
         Seeds that are run when none are named; 2j + 1 swaps the control halves of 2j.
     """
