@@ -71,8 +71,7 @@ def with_cells(response, cells):
 
 def test_energy_distance_of_two_samples_of_one_distribution_is_zero_on_average():
     """Without the correction for a cell's distance to itself it would be far above."""
-    rng = np.random.default_rng(1)
-    response = response_of(draw_clouds(rng))
+    response, rng = response_of(draw_clouds(np.random.default_rng(1))), np.random.default_rng(2)
     n, n_genes = response.mean.shape
     draws = []
     for _ in range(40):
