@@ -1,7 +1,7 @@
 """What is written of a run beside its scores."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -34,6 +34,8 @@ class Result:
         The answer, where there is one.
     flags
         What a reader must know of the scores, in sentences.
+    training
+        What the model says its training came to.
     """
 
     status: Status
@@ -42,6 +44,7 @@ class Result:
     log: str = ""
     prediction: Prediction | None = None
     flags: Sequence[str] = ()
+    training: Mapping[str, Any] = field(default_factory=dict)
 
 
 def flags_of(judge: Judge, prediction: Prediction) -> list[str]:
@@ -106,6 +109,7 @@ def record_of(
         "n_genes": len(truth.test.genes),
         "expression": str(truth.test.expression),
         "target_sum": truth.test.target_sum,
+        "training": dict(result.training),
         "started": started,
         **vars(cost),
         "versions": versions(),
@@ -114,6 +118,7 @@ def record_of(
     }
 
 
-def costs_of(cost: Cost, n_cells: int) -> pd.DataFrame:
-    """Return the one row of a run's costs.parquet."""
-    return pd.DataFrame([{**vars(cost), "n_cells": n_cells}]).reindex(columns=COST_COLUMNS)
+def costs_of(cost: Cost, n_cells: int, training: Mapping[str, Any] | None = None) -> pd.DataFrame:
+    """Return the one row of a run's costs.parquet, with what the model says of its training."""
+    row = {**(training or {}), **vars(cost), "n_cells": n_cells}
+    return pd.DataFrame([row]).reindex(columns=COST_COLUMNS)

@@ -280,7 +280,7 @@ def run_one(fold: Fold, name: str, runs: Path) -> Outcome:
         task, truth = fold.question
         record = record_of(key, truth, result, inputs=inputs, cost=cost, started=started)
         scores = labelled_scores(key, result.scores)
-        finish(folder, record, scores, costs_of(cost, task.train.n))
+        finish(folder, record, scores, costs_of(cost, task.train.n, result.training))
         return Outcome(folder, record, is_new=True)
 
 
@@ -295,6 +295,7 @@ def _result(fold: Fold, name: str, progress: Path) -> Result:
     if not is_applicable.any():
         reason = "; ".join(sorted(set(reasons)))
         return Result(Status.NOT_APPLICABLE, fold.judge.not_applicable(), reason)
+    training: dict[str, Any] = {}
     try:
         prediction = answer(
             card,
@@ -303,15 +304,18 @@ def _result(fold: Fold, name: str, progress: Path) -> Result:
             fold.split.seed,
             options,
             progress=progress,
+            on_trained=training.update,
         )
         scores = fold.judge.score(prediction, is_applicable=is_applicable)
     except (Exception, SystemExit) as error:  # noqa: BLE001  a model's crash is a result
         reason = f"{type(error).__name__}: {error}"
-        return Result(Status.ERROR, fold.judge.failed(), reason, traceback.format_exc())
+        log = traceback.format_exc()
+        return Result(Status.ERROR, fold.judge.failed(), reason, log, training=training)
     return Result(
         Status.OK,
         scores,
         "; ".join(sorted(set(reasons) - {""})),
         prediction=prediction,
+        training=training,
         flags=flags_of(fold.judge, prediction),
     )

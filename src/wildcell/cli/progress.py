@@ -1,5 +1,6 @@
 """What is shown on a terminal, and how elsewhere."""
 
+import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -48,9 +49,25 @@ def counting(what: str) -> Iterator[Callable[[int, int, str], object]]:
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         bar = progress.add_task("", total=None)
-        yield lambda done, total, name: progress.update(
-            bar, completed=done, total=total, description=name
-        )
+        with _training_shown(lambda text: progress.update(bar, description=text)):
+            yield lambda done, total, name: progress.update(
+                bar, completed=done, total=total, description=name
+            )
+
+
+@contextmanager
+def _training_shown(show: Callable[[str], object]) -> Iterator[None]:
+    """Show how far a training is, as it logs it."""
+    handler, log = logging.Handler(), logging.getLogger("wildcell.training")
+    handler.emit = lambda record: show(record.getMessage())  # type: ignore[method-assign,assignment]
+    level = log.level
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(level)
 
 
 @contextmanager

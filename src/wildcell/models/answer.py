@@ -1,6 +1,6 @@
 """Which conditions of a task a model can answer, and its answer to them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import pandas as pd
 from wildcell.arrays import Booleans
 from wildcell.datasets.values import summarise_values
 from wildcell.errors import PredictionError
-from wildcell.models.model import Ability, Input, ModelCard, Resumable
+from wildcell.models.model import Ability, Input, ModelCard, Resumable, Trained
 from wildcell.names import CONDITION, CONTROL
 from wildcell.scenarios.answer import check_values, gene_columns
 from wildcell.scenarios.prediction import Prediction
@@ -26,11 +26,13 @@ def answer(
     options: Mapping[str, Any],
     *,
     progress: Path | None = None,
+    on_trained: Callable[[Mapping[str, Any]], object] | None = None,
 ) -> Prediction:
     """Fit a fresh model and ask it the conditions that it can answer.
 
     The model is given a task of its own, whose arrays cannot be written to. One that learns for
-    long keeps its progress in the file `progress`, and goes on from what it finds there.
+    long keeps its progress in the file `progress`, and goes on from what it finds there; one that
+    can say what its training came to tells `on_trained`.
 
     Raises
     ------
@@ -42,6 +44,8 @@ def answer(
     if progress is not None and isinstance(model, Resumable):
         model.keep_progress(progress)
     model.fit(own)
+    if on_trained is not None and isinstance(model, Trained):
+        on_trained(model.training)
     prediction = model.predict(own.query)
     if not isinstance(prediction, Prediction):
         raise PredictionError(f"Model {card.name!r} returned a {type(prediction).__name__}.")

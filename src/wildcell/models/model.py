@@ -1,6 +1,6 @@
 """What a model is, what it declares, and which conditions it can answer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.util import find_spec
@@ -36,6 +36,15 @@ class Resumable(Protocol):
 
     def keep_progress(self, file: Path) -> None:
         """Keep progress in `file` while it learns, and go on from what is there."""
+
+
+@runtime_checkable
+class Trained(Protocol):
+    """A model that can say what its training came to."""
+
+    @property
+    def training(self) -> Mapping[str, Any]:
+        """Numbers and words for the record of a run; `batch` and `device_peak_memory_mb` cost."""
 
 
 class Model(Protocol):

@@ -3,13 +3,15 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from wildcell.errors import MissingExtraError, OptionError
 from wildcell.models.model import MODELS, Resumable
 from wildcell.models.neural import backend
 from wildcell.names import Expression
-from wildcell.testing import toy_questions
+from wildcell.run import run_scenario
+from wildcell.testing import toy_questions, toy_screen
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 QUICK = {"max_steps": 40, "batch_size": 32, "n_checks": 8}
@@ -84,6 +86,24 @@ def test_progress_that_is_no_file_of_ours_is_no_progress(question, tmp_path):
     model.keep_progress(file)
     model.fit(question.task)
     assert model.history.ended == "all steps"
+
+
+def test_a_run_records_what_its_training_came_to_and_leaves_no_progress_file(tmp_path):
+    outcomes = run_scenario(
+        "iid",
+        models=["latent-additive"],
+        data=toy_screen(),
+        seeds=[0],
+        runs=tmp_path,
+        options={"latent-additive": QUICK},
+    )
+    own = next(o for o in outcomes if o.record["model"].startswith("latent-additive"))
+    assert own.record["status"] == "ok"
+    assert own.record["training"]["step"] == 40
+    assert len(own.record["training"]["validation"]) == 8
+    costs = pd.read_parquet(own.folder / "costs.parquet")
+    assert costs["batch"].tolist() == [32]
+    assert not (own.folder / "progress.pt").exists()
 
 
 def test_training_stops_when_its_time_is_over(question):

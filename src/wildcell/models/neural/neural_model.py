@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial, wraps
-from math import inf
+from math import inf, isnan
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, TypeVar, dataclass_transform
 
@@ -25,6 +25,7 @@ from wildcell.models.neural.asking import (
 from wildcell.models.neural.backend import (
     Module,
     Tensor,
+    device_peak_memory_mb,
     find_device,
     mixed_precision,
     seeded,
@@ -171,6 +172,19 @@ class NeuralModel(Schedule, ABC):
             if not self.answers_cells:
                 return predicted_means(query, means)
             return predicted_cells(query, self._cells(examples, conditions, means))
+
+    @property
+    def training(self) -> dict[str, Any]:
+        """What training came to, for the record of a run."""
+        assert self.history is not None
+        peak = device_peak_memory_mb(self.place)
+        return {
+            **vars(self.history),
+            "batch": self.batch_size,
+            "device": self.place.type,
+            "device_peak_memory_mb": None if isnan(peak) else peak,
+            "n_parameters": sum(weights.numel() for weights in self.net.parameters()),
+        }
 
     def positive(self, values: Tensor) -> Tensor:
         """Return values that log expression can have: above 0, unless it is that of arrays."""

@@ -11,6 +11,9 @@ from wildcell.models.neural.neural_model import NeuralModel, Shape, neural_model
 
 LEAST_LOG_SD = -3.0
 
+SHARPNESS = 20.0
+"""Log odds of a mask are so many times what is read off, so that they can move far enough."""
+
 
 @neural_model("sams-vae", cite="Bereket & Karaletsos 2023, NeurIPS, arXiv:2311.02794")
 class SamsVae(NeuralModel):
@@ -39,7 +42,7 @@ class SamsVae(NeuralModel):
     width: int = 256
     latent: int = 48
     n_layers: int = 2
-    mask_prior: float = 0.02
+    mask_prior: float = 1e-4
     temperature: float = 0.5
 
     paper: ClassVar[Mapping[str, Any]] = {
@@ -62,7 +65,8 @@ class SamsVae(NeuralModel):
         shift = nn.Linear(shape.n_inputs, 2 * self.latent)
         nn.init.constant_(shift.bias[self.latent :], LEAST_LOG_SD)
         mask = nn.Linear(shape.n_inputs, self.latent)
-        nn.init.constant_(mask.bias, 1.0)
+        nn.init.zeros_(mask.weight)
+        nn.init.constant_(mask.bias, 1.0 / SHARPNESS)
         return {
             "encode": deep(shape.n_state, self.width, 2 * self.latent, n_layers=self.n_layers),
             "mask": mask,
@@ -81,7 +85,7 @@ class SamsVae(NeuralModel):
     def loss(self, batch: Batch) -> Tensor:
         """Return the negative lower bound of a cell's evidence, over the number of genes."""
         mean, log_sd = halves(self.net["encode"](batch.perturbed_state))
-        logits = self.net["mask"](batch.inputs).float()
+        logits = SHARPNESS * self.net["mask"](batch.inputs).float()
         shift, shift_log_sd = halves(self.net["shift"](batch.inputs))
         moved = batch.sum_of_parts(self._drawn_mask(logits) * sampled(shift, shift_log_sd))
         found = self.positive(self.net["decode"](sampled(mean, log_sd) + moved))
