@@ -54,6 +54,7 @@ OPTIONS = {
         **HELD_OUT,
         "n_folds": n_folds,
         "unseen_component_share": st.sampled_from([0.0, 0.1, 0.3, 0.9]),
+        "val_component_share": st.sampled_from([0.0, 0.2]),
     },
     "few-shot": {
         **HELD_OUT,
@@ -317,6 +318,13 @@ def test_unseen_combination_trains_on_no_combination_that_it_tests(case):
         singles = test.loc[test["n_components"] == 1, "perturbation"]
         held_out = set().union(*(parts[key] for key in singles))
         assert not any(parts[key] & held_out for key in train)
+        val = in_role(case, fold, Role.VAL)
+        aside = set().union(
+            *(parts[key] for key in val.loc[val["n_components"] == 1, "perturbation"])
+        )
+        assert not any(
+            parts[key] & aside for key in in_role(case, fold, Role.TRAIN)["perturbation"]
+        )
 
 
 @varied

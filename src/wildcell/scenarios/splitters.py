@@ -76,15 +76,18 @@ def unseen_combination(
     *,
     n_folds: int = 1,
     unseen_component_share: float = 0.0,
+    val_component_share: float = 0.0,
     test_share: float = 0.5,
     val_share: float = 0.1,
 ) -> list[pd.DataFrame]:
     """Hold out combinations, and a share of the components on their own.
 
-    A combination of held-out components is always tested. The category says how many of a
-    combination's components were not seen singly in training: combo-0, combo-1, combo-2.
+    A combination of held-out components is always tested, and one of components that are set aside
+    for validation is for validation. The category says how many of a combination's components were
+    not seen singly in training: combo-0, combo-1, combo-2.
     """
     check_share("unseen_component_share", unseen_component_share)
+    check_share("val_component_share", val_component_share)
     is_combination = conditions["n_components"] > 1
     if conditions.loc[is_combination, "perturbation"].nunique() < 2:
         raise SplitError(
@@ -93,20 +96,23 @@ def unseen_combination(
             "Curate with --combination-separator if the labels hold some."
         )
     folds = []
-    unseen = _unseen_components(conditions, components, unseen_component_share, rng)
+    single = _single_components(conditions, components)
+    unseen = _draw(single, unseen_component_share, rng)
+    aside = _draw([name for name in single if name not in unseen], val_component_share, rng)
     open_combinations = conditions.loc[
-        is_combination & ~has_part(conditions, components, unseen), "perturbation"
+        is_combination & ~has_part(conditions, components, unseen | aside), "perturbation"
     ]
     if open_combinations.nunique() < 2:
         raise SplitError(
-            f"Holding out {len(unseen)} components leaves {open_combinations.nunique()} "
-            "combinations to choose from; lower unseen_component_share."
+            f"Holding out {len(unseen | aside)} components leaves {open_combinations.nunique()} "
+            "combinations to choose from; lower unseen_component_share or val_component_share."
         )
     for test, val in held_out_folds(
         open_combinations, rng, n_folds=n_folds, test_share=test_share, val_share=val_share
     ):
         roles = blank_roles(conditions, "single")
-        set_role(roles, conditions["perturbation"].isin(val), Role.VAL)
+        is_val = conditions["perturbation"].isin(val) | has_part(conditions, components, aside)
+        set_role(roles, is_val, Role.VAL)
         is_test = conditions["perturbation"].isin(test) | has_part(conditions, components, unseen)
         set_role(roles, is_test, Role.TEST)
         roles["category"] = combination_categories(conditions, components, roles["role"])
@@ -114,15 +120,14 @@ def unseen_combination(
     return folds
 
 
-def _unseen_components(
-    conditions: pd.DataFrame, components: pd.DataFrame, share: float, rng: np.random.Generator
-) -> set[str]:
-    if share == 0:
-        return set()
-    sizes = conditions.drop_duplicates("perturbation").set_index("perturbation")["n_components"]
-    is_single = components["perturbation"].map(sizes) == 1
-    names = sorted(set(components.loc[is_single, "component"]))
-    return set(rng.permutation(names)[: n_of(share, len(names))]) if names else set()
+def _single_components(conditions: pd.DataFrame, components: pd.DataFrame) -> list[str]:
+    single = conditions.loc[conditions["n_components"] == 1, "perturbation"]
+    return sorted(set(components.loc[components["perturbation"].isin(single), "component"]))
+
+
+def _draw(names: list[str], share: float, rng: np.random.Generator) -> set[str]:
+    """Draw a share of the names, none where they are fewer than two or the share is 0."""
+    return set(rng.permutation(names)[: n_of(share, len(names))]) if share and names else set()
 
 
 def combination_categories(
