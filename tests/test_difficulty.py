@@ -69,7 +69,10 @@ def test_nothing_done_is_of_size_zero_and_stronger_effects_are_larger(asked):
     is_sham = table["category"] == SHAM
     assert table.loc[is_sham, "n_de_genes"].max() <= 1
     assert table.loc[is_sham, "effect_size"].abs().max() < table["effect_size"].median() / 5
-    assert table.loc[is_sham, "unknown"].tolist() == ["perturbation_distance: sham"] * 2
+    assert (
+        table.loc[is_sham, "unknown"].tolist()
+        == ["context_distance: sham; perturbation_distance: sham"] * 2
+    )
     weak, strong = (
         condition_table(*asked_of(toy_screen(n_controls=200, shared_strength=strength)))
         for strength in (0.2, 2.0)

@@ -20,7 +20,7 @@ from wildcell.metrics.headline import HEADLINE
 from wildcell.metrics.metric import METRICS
 from wildcell.metrics.preset import PRESETS
 from wildcell.models.model import MODELS
-from wildcell.names import SCORE_COLUMNS, Status
+from wildcell.names import CONDITION_COLUMNS, SCORE_COLUMNS, Status
 from wildcell.results.arms import ARM_COLUMNS
 from wildcell.results.rank import RANK_COLUMNS
 from wildcell.scenarios.folder import TASK_FILES
@@ -201,7 +201,10 @@ def ceiling_words(ceiling):
     ("page", "names"),
     [
         ("reference/statuses.md", list(Status)),
-        ("reference/files.md", [*SCORE_COLUMNS, *RANK_COLUMNS, *ARM_COLUMNS, *TASK_FILES]),
+        (
+            "reference/files.md",
+            [*SCORE_COLUMNS, *RANK_COLUMNS, *CONDITION_COLUMNS, *ARM_COLUMNS, *TASK_FILES],
+        ),
         ("how-to/add-a-scenario.md", SPLITTERS.names()),
     ],
 )

@@ -8,7 +8,6 @@ import pytest
 from scipy.spatial.distance import cosine
 
 from wildcell.datasets.dataset import Dataset
-from wildcell.names import SHAM
 from wildcell.novelty import novelty
 from wildcell.scenarios.ask import ask
 from wildcell.scenarios.pose import pose
@@ -127,15 +126,6 @@ def test_without_features_what_was_not_seen_is_at_no_known_distance():
     features = task.query.components[["component"]].drop_duplicates().set_index("component")
     blank = replace(task, query=replace(task.query, features=features.assign(x=0.0)))
     assert novelty(blank, seed=0)["perturbation_distance"].isna().all()
-
-
-def test_shams_are_at_no_distance_of_their_own():
-    task = question_of(toy_screen(n_controls=200), shams=2).task
-    found = novelty(task, seed=0)
-    is_sham = task.query.conditions["category"] == SHAM
-    assert is_sham.sum() == 2
-    assert (found["perturbation_distance"].isna() == is_sham).all()
-    assert found["context_distance"].notna().all()
 
 
 def test_every_toy_question_has_a_row_a_condition():

@@ -48,13 +48,16 @@ def condition_table(question: Question, split: Split) -> pd.DataFrame:
     >>> question, split = ask(dataset, make_splits(scenario, dataset, seed=0)[0], scenario)
     >>> table = condition_table(question, split)
     >>> tested = table[table["role"] == "test"]
-    >>> round(tested["correlation_ceiling"].median(), 1), tested["unknown"].unique().tolist()
+    >>> float(tested["correlation_ceiling"].median().round(1)), tested["unknown"].unique().tolist()
     (0.9, [''])
     """
     task, truth = question
     blind = novelty(task, seed=split.seed)
-    tested = pd.concat([task.query.conditions[CONDITION], blind], axis=1).merge(
-        measured_difficulty(truth), on=CONDITION, how="left", validate="one_to_one"
+    tested = measured_difficulty(truth).merge(
+        pd.concat([task.query.conditions[CONDITION], blind], axis=1),
+        on=CONDITION,
+        how="left",
+        validate="one_to_one",
     )
     sizes = split.conditions.merge(tested, on=CONDITION, how="left", validate="one_to_one")
     is_tested = sizes["n_test_cells"].notna()
@@ -163,9 +166,10 @@ def _reasons(table: pd.DataFrame, truth: Truth) -> "pd.Series[str]":
     few = pd.MultiIndex.from_frame(truth.conditions.loc[_has_few_controls(truth), CONDITION])
     has_few = pd.MultiIndex.from_frame(table[CONDITION]).isin(few)
     measured = np.where(has_few, Status.TOO_FEW_CONTROLS, Status.TOO_FEW_CELLS)
+    is_sham = table["category"] == SHAM
     why = {
-        "context_distance": "no two controls that differ",
-        "perturbation_distance": np.where(table["category"] == SHAM, SHAM, "no features"),
+        "context_distance": np.where(is_sham, SHAM, "no two controls that differ"),
+        "perturbation_distance": np.where(is_sham, SHAM, "no features"),
         "effect_size": measured,
         "n_de_genes": measured,
         "correlation_ceiling": measured,

@@ -18,7 +18,7 @@ from wildcell.metrics.response import Response
 from wildcell.names import ABSTENTIONS, CONDITION, SHAM, Expression, Kind, Need, Status
 from wildcell.results.calibrate import both_ways, ceiling_scores
 from wildcell.results.score import Case, score_case, too_few_controls
-from wildcell.scenarios.answer import as_cells, mean_rows, to_truth
+from wildcell.scenarios.answer import as_cells, mean_rows, to_truth, with_shams_answered
 from wildcell.scenarios.controls import halve
 from wildcell.scenarios.prediction import Prediction
 from wildcell.scenarios.scenario import DEFAULT_METRICS
@@ -129,14 +129,14 @@ class Judge:
         prediction
             The answer; conditions that it lacks are `missing`.
         is_applicable
-            Which conditions the model can answer at all, shape (n_conditions,); the others are
-            `not_applicable`.
+            Which conditions of the query the model can answer at all, shams apart, shape
+            (n_asked,); the others are `not_applicable`.
         """
-        answer = self._answer_of(to_truth(prediction, self.truth))
+        answer = self._answer_of(self._answers(prediction))
         scores = self._score(
             self._measured, self._responses(answer, self._given), self._few_or_noisy
         )
-        return scores if is_applicable is None else self._excuse(scores, ~is_applicable)
+        return scores if is_applicable is None else self._excuse(scores, is_applicable)
 
     def not_applicable(self) -> pd.DataFrame:
         """Return the scores of a model that can answer nothing that is asked."""
@@ -251,8 +251,11 @@ class Judge:
         )
         return _relabel(scores, scores["status"].isin(ABSTENTIONS), status)
 
-    def _excuse(self, scores: pd.DataFrame, is_excused: Booleans) -> pd.DataFrame:
-        of_excused = pd.MultiIndex.from_frame(scores[CONDITION]).isin(self._keys[is_excused])
+    def _excuse(self, scores: pd.DataFrame, is_applicable: Booleans) -> pd.DataFrame:
+        is_excused = np.zeros(self._n, dtype=bool)
+        is_excused[self.truth.conditions["category"] != SHAM] = ~is_applicable
+        keys = self._keys[is_excused[self.truth.answered_by]]
+        of_excused = pd.MultiIndex.from_frame(scores[CONDITION]).isin(keys)
         return _relabel(
             scores, of_excused & (scores["status"] == Status.MISSING), Status.NOT_APPLICABLE
         )
@@ -293,12 +296,16 @@ class Judge:
             convention=self.convention,
         )
 
+    def _answers(self, prediction: Prediction) -> Prediction:
+        """Return a prediction in the truth's genes and scale, with its answers to shams."""
+        return with_shams_answered(to_truth(prediction, self.truth), self.truth)
+
     @cached_property
     def _shared(self) -> Floats | None:
         """The delta that the reference baseline predicts, shape (n_conditions, n_genes)."""
         if self.reference is None:
             return None
-        answered = to_truth(self.reference, self.truth)
+        answered = self._answers(self.reference)
         if answered.kind is Kind.MEAN:
             return mean_rows(answered, self.truth.conditions) - self._given.profiles.mean
         return self._answer_of_cells(as_cells(answered)).profiles.mean - self._given.profiles.mean

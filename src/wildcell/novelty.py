@@ -11,7 +11,7 @@ from scipy.spatial.distance import cdist
 from wildcell.arrays import Codes, Floats
 from wildcell.errors import DataError
 from wildcell.metrics.pairwise import energy_distance, mean_distance_within
-from wildcell.names import CONTROL, SHAM
+from wildcell.names import CONTROL
 from wildcell.scenarios.pca import fit_pca
 from wildcell.scenarios.task import Cells, Task
 
@@ -50,7 +50,7 @@ def novelty(task: Task, *, seed: int) -> pd.DataFrame:
         Cosine distance of the perturbation's features to those of the nearest training
         perturbation; features of a combination are the mean of its components'. 0 where the same
         components were trained on, whatever their dose and context; else NaN where a component
-        has no features. NaN for shams.
+        has no features.
 
     References
     ----------
@@ -67,12 +67,11 @@ def novelty(task: Task, *, seed: int) -> pd.DataFrame:
     asked = task.query.conditions
     contexts = _context_distances(task, seed)
     perturbations = _perturbation_distances(task)
-    is_sham = (asked["category"] == SHAM).to_numpy()
     return pd.DataFrame(
         {
             "context_distance": asked["context"].map(contexts["nearest"]),
             "context_distance_mean": asked["context"].map(contexts["mean"]),
-            "perturbation_distance": asked["perturbation"].map(perturbations).mask(is_sham),
+            "perturbation_distance": asked["perturbation"].map(perturbations),
         }
     ).astype(np.float64)
 

@@ -17,7 +17,7 @@ from wildcell.metrics.headline import find_metrics
 from wildcell.models.answer import answer, unanswerable
 from wildcell.models.find import find_model
 from wildcell.models.model import MODELS
-from wildcell.names import CEILING, REPLICATE, Expression, Kind, Status
+from wildcell.names import CEILING, REPLICATE, SHAM, Expression, Kind, Status
 from wildcell.record import Result, costs_of, flags_of, key_of, labelled_scores, record_of
 from wildcell.results.rank import EVERY_CATEGORY, rank
 from wildcell.scenarios.answer import check_conditions
@@ -240,7 +240,8 @@ def open_case(prediction: Path, truth: Path, train: Path | None, reading: Readin
         notes.append(f"Scored on the {len(held_to.test.genes)} genes in common.")
         task = None if task is None else _task_on(task, held_to)
     if reading.must_match:
-        check_conditions(given, held_to.conditions)
+        asked = held_to.conditions["category"] != SHAM
+        check_conditions(given, held_to.conditions[asked])
     if depth is None and expression is Expression.LOGNORM and held_to.test.target_sum is not None:
         notes.append(
             f"{prediction}: taken to be at the truth's library size of "

@@ -122,6 +122,7 @@ def _print_question(title: str, metric: str, table: "pd.DataFrame") -> None:
     from rich.table import Table
 
     from wildcell.cli.progress import printer
+    from wildcell.results.shams import sham_sentence
 
     console = printer()
     console.print(f"\n{title}, {metric}", style="bold")
@@ -133,6 +134,8 @@ def _print_question(title: str, metric: str, table: "pd.DataFrame") -> None:
         twins = every.loc[every["same_as"] == row["model"], "model"]
         shown.add_row(*_cells(row, [row["model"], *twins])[: len(columns)])
     console.print(shown)
+    if sentence := sham_sentence(table, metric):
+        console.print(sentence, soft_wrap=True)
 
 
 def _cells(row: "pd.Series", names: list[str]) -> list[str]:

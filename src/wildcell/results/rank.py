@@ -129,7 +129,17 @@ def _by_category(scores: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
         for category in categories:
             yield str(category), asked[asked["category"] == category]
     if len(asked) < len(scores):
-        yield SHAM, scores[scores["category"] == SHAM]
+        yield SHAM, _without_shares(scores[scores["category"] == SHAM])
+
+
+def _without_shares(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return the scores of shams without shares of the true effect, which is none."""
+    is_share = scores["denominator"].notna().groupby(scores["metric"]).transform("any")
+    numbers = ["value", "numerator", "denominator", "null"]
+    return scores.assign(
+        **{name: scores[name].mask(is_share) for name in numbers},
+        status=scores["status"].mask(is_share, str(Status.UNDEFINED)),
+    )
 
 
 def without_shams(scores: pd.DataFrame) -> pd.DataFrame:

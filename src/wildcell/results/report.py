@@ -135,7 +135,7 @@ def _sizes(runs: pd.DataFrame) -> list[tuple[str, str, str]]:
     sizes = pd.json_normalize(list(runs.drop_duplicates(["seed", "fold"])["sizes"]))
     roles = [
         (str(role), _extent(sizes[f"{role}.conditions"]), _extent(sizes[f"{role}.cells"]))
-        for role in Role
+        for role in (*Role, SHAM)
     ]
     halves = [
         (f"controls {half}", "", _extent(sizes[f"controls_{half}"])) for half in ("given", "kept")

@@ -9,6 +9,7 @@ import pandas as pd
 from wildcell.metrics.metric import METRICS
 from wildcell.names import CEILING, REPLICATE, SHAM, Status
 from wildcell.results.rank import EVERY_CATEGORY, PSEUDO_MODELS, TIE_TOLERANCE
+from wildcell.results.shams import sham_sentence
 from wildcell.results.stats import CONTEXTS_TO_GENERALISE, NEW_CONTEXTS, THESE_CONTEXTS
 from wildcell.results.words import (
     STATUS_WORDS,
@@ -94,7 +95,8 @@ def verdict(ranks: pd.DataFrame, scores: pd.DataFrame) -> Verdict:
         return Verdict(f"{nothing}: {_disagreement(lost)}.", [*_silent(race, scores)], metric)
     sentence = " ".join([_outcome(race), *_context_of(ranks, race)])
     details = [*_noise(lost), *_worth(race), *_standing(race), *_silent(race, scores)]
-    return Verdict(sentence, [*details, *_by_category(ranks, metric), *_on_shams(ranks)], metric)
+    details += [*_by_category(ranks, metric), sham_sentence(ranks, SHAM_METRIC)]
+    return Verdict(sentence, list(filter(None, details)), metric)
 
 
 def headline_metric(ranks: pd.DataFrame) -> str:
@@ -293,16 +295,6 @@ def _by_category(ranks: pd.DataFrame, metric: str) -> Iterator[str]:
     ]
     if found:
         yield f"What beats {races[EVERY_CATEGORY].reference} by category: {'; '.join(found)}."
-
-
-def _on_shams(ranks: pd.DataFrame) -> Iterator[str]:
-    """Say whether anything is claimed of conditions in which nothing was done."""
-    race = _race(ranks, SHAM_METRIC, SHAM)
-    if race.base.empty:
-        return
-    n = count(_n_conditions(race), "sham condition")
-    found = listed(list(race.winners["label"])) or "nothing"
-    yield f"By {SHAM_METRIC}, {found} beats {race.reference} on {n}, in which nothing was done."
 
 
 def _n_conditions(race: _Race) -> int:

@@ -95,6 +95,34 @@ def _controls_in_turn(groups: NDArray[Any], controls: Cells) -> Codes:
     return rows
 
 
+def with_shams_answered(prediction: Prediction, truth: Truth) -> Prediction:
+    """Return a prediction that answers shams, too, as `Truth.answered_by` says.
+
+    Parameters
+    ----------
+    prediction
+        From `to_truth`.
+    truth
+        What it is judged by.
+    """
+    keys = pd.MultiIndex.from_frame(truth.conditions[CONDITION])
+    of_row = keys.get_indexer(pd.MultiIndex.from_frame(prediction.obs[CONDITION]))
+    shams = np.flatnonzero(truth.answered_by != np.arange(len(keys)))
+    copies = [np.flatnonzero(of_row == truth.answered_by[row]) for row in shams]
+    if not sum(map(len, copies)):
+        return prediction
+    answers = np.concatenate(copies)
+    obs = prediction.obs.iloc[answers].copy()
+    names = truth.conditions["perturbation"].to_numpy(dtype=object)[shams]
+    obs["perturbation"] = np.repeat(names, [len(rows) for rows in copies])
+    every = np.concatenate([np.arange(len(of_row)), answers])
+    return replace(
+        prediction,
+        X=prediction.X[every],
+        obs=pd.concat([prediction.obs, obs], ignore_index=True),
+    )
+
+
 def as_cells(prediction: Prediction) -> Cells:
     """Return predicted cells in log scale as cells without controls of their own."""
     assert prediction.kind is Kind.CELLS

@@ -63,9 +63,9 @@ def ask(
     ()
     """
     words = scenario.in_arm(split.arm)
-    posed = with_shams(dataset, split, n=words.shams, features=features)
+    posed = with_shams(dataset, split, n=words.shams)
     question, pool = lay_out(
-        posed.dataset, posed.split, scenario, features=posed.features, foreign=foreign
+        posed.dataset, posed.split, scenario, features=features, foreign=foreign
     )
     is_strict = words.strict and words.fit_on != "all"
     audited = _audited(question, _unscaled(pool), is_strict=is_strict)

@@ -151,12 +151,14 @@ def _task(
         for role in (Role.TRAIN, Role.VAL)
     )
     asked = _asked(seats, split)
+    is_sham = asked["category"] == SHAM
+    components = _without(side.components, set(asked.loc[is_sham, "perturbation"]))
     query = Query(
-        conditions=asked[[*CONDITION, "control_group", "category"]].copy(),
+        conditions=asked.loc[~is_sham, [*CONDITION, "control_group", "category"]].copy(),
         controls=side.panel.take(seats.is_given & seats.beside(Role.TEST)),
-        components=side.components,
+        components=components,
         features=features_in_arm(
-            words.features, features, side.components, np.random.default_rng(split.seed)
+            words.features, features, components, np.random.default_rng(split.seed)
         ),
     )
     return Task(
@@ -205,12 +207,17 @@ def _origin(
     flags: tuple[str, ...],
     controls: Mapping[str, int],
 ) -> Origin:
+    is_sham = _are_shams(seats.dataset, split.conditions)
     sizes: dict[str, Any] = {
         str(role): {
-            "conditions": len(split.conditions_in(role)),
-            "cells": int(seats.of(role).sum()),
+            "conditions": int((split.conditions_in(role)["category"] != SHAM).sum()),
+            "cells": int((seats.of(role) & ~is_sham).sum()),
         }
         for role in Role
+    }
+    sizes[SHAM] = {
+        "conditions": int((split.conditions["category"] == SHAM).sum()),
+        "cells": int(is_sham.sum()),
     }
     sizes |= {f"controls_{side}": n for side, n in controls.items()}
     leak = "leak: genes were chosen on all cells, test cells included"
@@ -248,9 +255,15 @@ def _asked(seats: Seats, split: Split) -> pd.DataFrame:
     )
 
 
-def _are_shams(dataset: Dataset, asked: pd.DataFrame) -> Booleans:
+def _without(components: pd.DataFrame, perturbations: set[str]) -> pd.DataFrame:
+    """Return the parts of all other perturbations."""
+    is_left = ~components["perturbation"].isin(perturbations)
+    return components[is_left].reset_index(drop=True)
+
+
+def _are_shams(dataset: Dataset, conditions: pd.DataFrame) -> Booleans:
     """Mark the cells of sham perturbations, shape (n_cells,)."""
-    shams = asked.loc[asked["category"] == SHAM, "perturbation"]
+    shams = conditions.loc[conditions["category"] == SHAM, "perturbation"]
     return np.asarray(dataset.cells.obs["perturbation"].isin(set(shams)))
 
 

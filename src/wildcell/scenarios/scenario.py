@@ -63,7 +63,7 @@ class Scenario:
     pool
         How they are.
     shams
-        How many sham perturbations are asked about in each tested control group, at most.
+        How many sham perturbations are tested in each tested control group, at most.
     strict
         Whether a leak stops the scenario; a lenient one is only marked.
     metrics

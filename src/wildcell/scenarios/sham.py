@@ -1,4 +1,4 @@
-"""Sham perturbations: control cells, or guides that target nothing, asked about as if perturbed."""
+"""Sham perturbations: control cells, or guides that target nothing, tested as if perturbed."""
 
 from dataclasses import replace
 from typing import NamedTuple
@@ -27,22 +27,22 @@ MIN_GUIDES = 4
 
 
 class Posed(NamedTuple):
-    """A screen, its split, and the features of its components."""
+    """A screen and its split."""
 
     dataset: Dataset
     split: Split
-    features: pd.DataFrame | None
 
 
-def with_shams(
-    dataset: Dataset, split: Split, *, n: int, features: pd.DataFrame | None = None
-) -> Posed:
-    """Ask about some controls of each tested group as if they had been perturbed.
+def with_shams(dataset: Dataset, split: Split, *, n: int) -> Posed:
+    """Test some controls of each tested group as if they had been perturbed.
 
     They show what each metric says where nothing was done, and how often a claim is made of
     nothing. A sham takes as many cells as the group's median tested condition, or a tenth of its
     controls if that is less; whole guides where controls of a genetic screen have several (named
     by `replicate`). Groups with too few controls have none.
+
+    Models are not asked about shams, which they could tell by the name: what they answer for a
+    tested perturbation is judged as if it had done nothing (`Truth.answered_by`).
 
     Parameters
     ----------
@@ -50,54 +50,60 @@ def with_shams(
         The screen and the roles of its conditions.
     n
         Shams a control group, at most.
-    features
-        Features of components in the place of the data set's own. A sham bears those of a tested
-        component, so that models that need features answer for it.
 
     Returns
     -------
     The screen with its shams, tested conditions of the category `sham`; the same screen where
     none could be made.
     """
-    given = dataset.features if features is None else features
     labels = _labels(dataset, split, n)
     if not (labels != "").any():
-        return Posed(dataset, split, given)
+        return Posed(dataset, split)
     screen = _relabelled(dataset, labels)
-    asked = _asked(screen, split, is_sham_cell=labels != "")
-    return Posed(screen, asked, None if given is None else _dressed(given, split, screen))
+    return Posed(screen, _asked(screen, split, is_sham_cell=labels != ""))
 
 
 def _labels(dataset: Dataset, split: Split, n: int) -> Names:
-    """Return the sham of each cell, "" for none, shape (n_cells,)."""
+    """Return the sham of each cell, "" for none, shape (n_cells,).
+
+    Seeds 2j and 2j + 1 choose the same, so that they go on swapping the halves of the other
+    controls. Folds that test parts of a context choose others each.
+    """
     labels = np.full(dataset.cells.n_obs, "", dtype=object)
     if n < 1:
         return labels
     tested = split.conditions_in(Role.TEST)
-    for _, of_context in tested.groupby("context", sort=True):
-        number = 0
-        for group, sizes in of_context.groupby("control_group", sort=True)["n_cells"]:
-            for rows in _choose(dataset, str(group), int(sizes.median()), n, split.seed):
+    n_of_context = split.conditions["context"].value_counts()
+    for context, of_context in tested.groupby("context", sort=True):
+        groups = of_context.groupby("control_group", sort=True)["n_cells"]
+        turn = 0 if len(of_context) == n_of_context[context] else split.fold
+        number = turn * n * len(groups)
+        for group, sizes in groups:
+            rng = np.random.default_rng([split.seed // 2, crc32(str(group).encode())])
+            size = int(sizes.median())
+            for rows in _choose(dataset, str(group), size=size, n=n, turn=turn, rng=rng):
                 number += 1
                 labels[rows] = f"{SHAM}-{number}"
     return labels
 
 
-def _choose(dataset: Dataset, group: str, size: int, n: int, seed: int) -> list[Codes]:
-    """Return the rows of each sham of a control group."""
+def _choose(
+    dataset: Dataset, group: str, *, size: int, n: int, turn: int, rng: np.random.Generator
+) -> list[Codes]:
+    """Return the rows of each sham of a control group, others at each turn."""
     of_group = (dataset.cells.obs["control_group"].astype(str) == group).to_numpy()
     rows = np.flatnonzero(dataset.is_control & of_group)
     if len(rows) < MIN_CONTROLS:
         return []
     most = int(LARGEST_SHARE * len(rows))
-    rng = np.random.default_rng([seed, crc32(group.encode())])
     guides = _guides(dataset, rows)
     if guides is None:
-        size = min(size, most)
-        parts = np.split(rng.permutation(rows)[: n * size], n) if size >= MIN_CELLS else []
+        parts = np.array_split(rng.permutation(rows), -(-len(rows) // min(size, most)))
     else:
         parts = [rows[guides == guide] for guide in rng.permutation(sorted(set(guides)))]
-    return [np.sort(part) for part in parts if MIN_CELLS <= len(part) <= 2 * most][:n]
+    fit = [np.sort(part) for part in parts if MIN_CELLS <= len(part) <= 2 * most]
+    n_taken = min(n, len(fit) // 2)
+    return [fit[(turn * n_taken + number) % len(fit)] for number in range(n_taken)]
 
 
 def _guides(dataset: Dataset, rows: Codes) -> Names | None:
@@ -138,20 +144,3 @@ def _asked(screen: Dataset, split: Split, *, is_sham_cell: Booleans) -> Split:
     roles = np.full(screen.cells.n_obs, str(Role.TEST), dtype=object)
     roles[~screen.is_control & ~is_sham_cell] = split.cell_roles
     return replace(split, conditions=conditions, cell_roles=roles[~screen.is_control])
-
-
-def _dressed(features: pd.DataFrame, split: Split, screen: Dataset) -> pd.DataFrame:
-    """Return the features with rows for the shams, those of tested components."""
-    tested = set(split.conditions_in(Role.TEST)["perturbation"])
-    parts = screen.components
-    worn = [
-        name
-        for name in sorted(set(parts.loc[parts["perturbation"].isin(tested), "component"]))
-        if name in features.index
-    ]
-    known = set(split.conditions["perturbation"])
-    shams = sorted(set(parts.loc[~parts["perturbation"].isin(known), "component"]))
-    if not worn:
-        return features
-    rows = features.loc[[worn[number % len(worn)] for number in range(len(shams))]]
-    return pd.concat([features, rows.set_axis(pd.Index(shams), axis=0)])

@@ -4,14 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from wildcell.arrays import Booleans, Floats, Matrix, Moments, Names, log_normalise, moments
+from wildcell.arrays import Booleans, Codes, Floats, Matrix, Moments, Names, log_normalise, moments
 from wildcell.errors import SplitError
-from wildcell.names import CONDITION, CONTROL, Expression
+from wildcell.names import CONDITION, CONTROL, SHAM, Expression
 
 
 @dataclass(frozen=True)
@@ -254,7 +255,7 @@ class Origin:
     flags
         What speaks against the question, in sentences.
     sizes
-        Conditions and cells by role, controls by side, and foreign screens.
+        Conditions and cells by role, those of shams apart, controls by side, and foreign screens.
     pool
         What became of foreign screens, in the scenario's words; empty where there are none.
     """
@@ -309,11 +310,32 @@ class Truth:
     unseen_genes: tuple[str, ...] = ()
 
     @cached_property
+    def answered_by(self) -> Codes:
+        """The row whose prediction answers each condition, shape (n_conditions,).
+
+        It is the condition's own, but for shams, of which models never hear: what is predicted
+        of a tested perturbation of the same controls, drawn at random, is held against them.
+        """
+        rows = np.arange(len(self.conditions))
+        is_sham = (self.conditions["category"] == SHAM).to_numpy()
+        places = self.conditions[["context", "control_group"]].agg("\x1f".join, axis=1)
+        for place in sorted(set(places[is_sham])):
+            is_here = (places == place).to_numpy()
+            shams = np.flatnonzero(is_sham & is_here)
+            rng = np.random.default_rng([self.origin.seed // 2, crc32(place.encode())])
+            asked = rng.permutation(np.flatnonzero(~is_sham & is_here))
+            rows[shams] = asked[np.arange(len(shams)) % len(asked)]
+        return rows
+
+    @cached_property
     def is_target(self) -> Booleans:
-        """Which genes each condition's perturbation targets, shape (n_conditions, n_genes)."""
+        """Which genes each condition's perturbation targets, shape (n_conditions, n_genes).
+
+        Those of a sham are of the perturbation whose prediction answers it.
+        """
         marked = np.zeros((len(self.conditions), len(self.test.genes)), dtype=bool)
         columns = pd.Index(self.test.genes)
         for perturbation, genes in self.targets.groupby("perturbation")["gene"]:
             rows = np.flatnonzero(self.conditions["perturbation"] == perturbation)
             marked[np.ix_(rows, columns.get_indexer(genes))] = True
-        return marked
+        return marked[self.answered_by]
