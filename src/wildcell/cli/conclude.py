@@ -83,14 +83,18 @@ def report(runs: Path, /, *, out: Path = Path("report.html")) -> None:
 def _print_headlines(ranks: "pd.DataFrame") -> None:
     from wildcell.cli.progress import printer
     from wildcell.results.overall import headline_rows, mean_ranks
+    from wildcell.results.shams import SHAM_METRIC, sham_sentence
 
     places = mean_ranks(ranks)
     console = printer()
+    of_question = dict(iter(ranks.groupby(QUESTION)))
     for question, table in headline_rows(ranks).groupby(QUESTION, sort=True):
         console.print(f"\n{' / '.join(map(str, question))}, headline", style="bold")
         models = dict.fromkeys(table["model"])
         place = {model: places.get((*question, model), float("nan")) for model in models}
         console.print(_headline_table(table, place))
+        if sentence := sham_sentence(of_question[question], SHAM_METRIC):
+            console.print(sentence, soft_wrap=True)
 
 
 def _headline_table(table: "pd.DataFrame", place: Mapping[str, float]) -> "Table":

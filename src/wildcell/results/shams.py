@@ -7,6 +7,9 @@ from wildcell.names import REPLICATE, SHAM
 from wildcell.results.rank import PSEUDO_MODELS, TIE_TOLERANCE
 from wildcell.results.words import count, listed, named_once, number
 
+SHAM_METRIC = "pearson_delta"
+"""Where nothing was done there is no effect to take a share of, but there is a correlation."""
+
 
 def sham_sentence(ranks: pd.DataFrame, metric: str) -> str:
     """Say what a metric makes of nothing, and whether anything is claimed there.

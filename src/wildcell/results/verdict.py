@@ -9,7 +9,7 @@ import pandas as pd
 from wildcell.metrics.metric import METRICS
 from wildcell.names import CEILING, REPLICATE, SHAM, Status
 from wildcell.results.rank import EVERY_CATEGORY, PSEUDO_MODELS, TIE_TOLERANCE
-from wildcell.results.shams import sham_sentence
+from wildcell.results.shams import SHAM_METRIC, sham_sentence
 from wildcell.results.stats import CONTEXTS_TO_GENERALISE, NEW_CONTEXTS, THESE_CONTEXTS
 from wildcell.results.words import (
     STATUS_WORDS,
@@ -23,9 +23,6 @@ from wildcell.results.words import (
 
 HEADLINE_METRICS = ("effect_r2", "pearson_delta")
 """The metrics that verdicts are given by: the first that has scores."""
-
-SHAM_METRIC = "pearson_delta"
-"""Where nothing was done there is no effect to take a share of, but there is a correlation."""
 
 REPLICATE_METRIC = "pearson_delta"
 LEAST_REPLICATE_R = 0.15
