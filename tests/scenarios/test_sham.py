@@ -9,7 +9,7 @@ from wildcell.judge import Judge, find_metrics, score
 from wildcell.models.answer import answer, unanswerable
 from wildcell.models.find import find_model
 from wildcell.models.means import ContextTransfer, PerturbedMean
-from wildcell.models.model import MODELS
+from wildcell.models.model import base_models
 from wildcell.names import CONDITION, CONTROL, SHAM, Expression, Kind, Role
 from wildcell.scenarios.answer import mean_rows, to_truth, with_shams_answered
 from wildcell.scenarios.controls import kept_controls
@@ -116,7 +116,7 @@ def test_shams_change_no_other_score_but_by_taking_controls_away(name):
         pose(bare, split, scenario),
         pose(*posed, scenario),
     )
-    for model in MODELS.names():
+    for model in base_models():
         without, beside = (scores_of(question, model) for question in questions)
         real = beside[beside["category"] != SHAM].reset_index(drop=True)
         assert len(real) < len(beside)
