@@ -20,7 +20,6 @@ from wildcell.results.score import label
 from wildcell.scenarios.answer import check_conditions, check_values, gene_columns
 from wildcell.scenarios.folder import is_truth
 from wildcell.scenarios.outside import QUESTION
-from wildcell.scenarios.prediction import Prediction
 from wildcell.scenarios.reading import (
     Labels,
     check_source,
@@ -344,8 +343,7 @@ def _check_match(answered: Rows, measured: Rows) -> None:
         [(context, name) for context, names in _conditions(measured).items() for name in names],
         columns=CONDITION,
     )
-    kept = Prediction(answered.X, answered.obs, answered.genes, answered.kind)
-    check_conditions(kept, asked)
+    check_conditions(answered.obs, asked)
 
 
 def _labelled(scores: pd.DataFrame, preset: Preset, words: Mapping[str, str]) -> pd.DataFrame:

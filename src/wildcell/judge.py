@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 
 from wildcell.arrays import Booleans, Codes, Floats
+from wildcell.evidence import Answer, Controls, Evidence, Tests, answer_of, controls_of
 from wildcell.metrics.convention import OURS, Convention
-from wildcell.metrics.grouped import GroupedCells, grouped, share_nonzero, stacked
 from wildcell.metrics.headline import find_metrics
+from wildcell.metrics.mann_whitney import RankTest
 from wildcell.metrics.metric import Metric
-from wildcell.metrics.profile import Profiles, profiles
+from wildcell.metrics.profile import Profiles
 from wildcell.metrics.response import Response
 from wildcell.names import ABSTENTIONS, CONDITION, SHAM, Expression, Kind, Need, Status
 from wildcell.results.calibrate import both_ways, ceiling_scores
@@ -72,33 +73,6 @@ class Block(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Answer:
-    """Profiles of all conditions of a truth in its order, with their cells where there are some."""
-
-    profiles: Profiles
-    cells: GroupedCells | None
-
-
-@dataclass(frozen=True)
-class Controls:
-    """One half of the controls.
-
-    Attributes
-    ----------
-    profiles
-        Of each condition's control group, in the order of the truth.
-    cells
-        Of each control group.
-    group
-        The control group of each condition, shape (n_conditions,).
-    """
-
-    profiles: Profiles
-    cells: GroupedCells
-    group: Codes
-
-
-@dataclass(frozen=True)
 class Judge:
     """The truth of one question, with all that depends on it alone computed once.
 
@@ -112,12 +86,15 @@ class Judge:
         How it is computed.
     reference
         The answer of the reference baseline, where there is one.
+    evidence
+        What the truth's cells say, where they are left in a file.
     """
 
     truth: Truth
     metrics: Sequence[Metric]
     convention: Convention = field(default=OURS)
     reference: Prediction | None = None
+    evidence: Evidence | None = None
 
     def score(
         self, prediction: Prediction, *, is_applicable: Booleans | None = None
@@ -132,11 +109,12 @@ class Judge:
             Which conditions of the query the model can answer at all, shams apart, shape
             (n_asked,); the others are `not_applicable`.
         """
-        answer = self._answer_of(self._answers(prediction))
-        scores = self._score(
-            self._measured, self._responses(answer, self._given), self._few_or_noisy
-        )
+        scores = self.score_answer(self._answer_of(self._answers(prediction)))
         return scores if is_applicable is None else self._excuse(scores, is_applicable)
+
+    def score_answer(self, answer: Answer) -> pd.DataFrame:
+        """Score what predicted cells say of all conditions."""
+        return self._score(self._measured, self._responses(answer, self._given), self._few_or_noisy)
 
     def not_applicable(self) -> pd.DataFrame:
         """Return the scores of a model that can answer nothing that is asked."""
@@ -146,14 +124,19 @@ class Judge:
         """Return the scores of a model that gave no answer because it crashed."""
         return self._silence(Status.ERROR)
 
-    def replicate(self, rng: np.random.Generator) -> pd.DataFrame:
+    def replicate(self, rng: np.random.Generator | None = None) -> pd.DataFrame:
         """Score one half of the test cells as the answer for the other half, both ways.
 
         The answering half is measured against the given controls, the other against the kept.
         `n_truth` and `n_prediction` are the sizes of the halves. It is scored where the controls
         are too noisy for models, too: that is what it is there to show.
+
+        Parameters
+        ----------
+        rng
+            Draws the halves, where `evidence` does not have them already.
         """
-        halves = [self._answer_of_cells(half) for half in self._halves(rng)]
+        halves = self._halves_by(rng)
         ways = [
             self._score(
                 self._responses(truth, self._kept), self._responses(answer, self._given), self._few
@@ -195,21 +178,39 @@ class Judge:
 
     @cached_property
     def _kept(self) -> Controls:
-        return self._controls(self.truth.kept)
+        if self.evidence is not None:
+            return self.evidence.kept
+        return controls_of(self.truth.kept, self.truth.conditions, self.convention, "kept")
 
     @cached_property
     def _given(self) -> Controls:
-        return self._controls(self.truth.given)
+        if self.evidence is not None:
+            return self.evidence.given
+        return controls_of(self.truth.given, self.truth.conditions, self.convention, "given")
+
+    @cached_property
+    def _tested(self) -> Answer:
+        if self.evidence is not None:
+            return self.evidence.test
+        return self._answer_of_cells(self.truth.test)
 
     @cached_property
     def _measured(self) -> dict[Block, Response]:
-        return self._responses(self._answer_of_cells(self.truth.test), self._kept)
+        return self._responses(self._tested, self._kept)
 
     @cached_property
     def _unchanged(self) -> dict[Block, Response]:
         cells, group = self._given.cells, self._given.group
         of_condition = replace(cells, rows=tuple(cells.rows[code] for code in group))
-        return self._responses(Answer(self._given.profiles, of_condition), self._given)
+        answer = Answer(self._given.profiles, of_condition, lambda _: self._same_on_both_sides)
+        return self._responses(answer, self._given)
+
+    @property
+    def _same_on_both_sides(self) -> RankTest:
+        """Rank tests of the given controls against themselves: half of all pairs, p = 1."""
+        shape = self._given.profiles.mean.shape
+        n = self._given.profiles.n[:, None].astype(float)
+        return RankTest(np.broadcast_to(n**2 / 2, shape), np.ones(shape))
 
     @cached_property
     def _few(self) -> dict[Block, Booleans]:
@@ -264,8 +265,7 @@ class Judge:
     def _detected(self) -> dict[Block, Booleans]:
         """Genes found in enough of the given controls of each context, shape (n_genes,)."""
         return {
-            block: share_nonzero(stacked(self._given.cells, np.unique(self._given.group[rows]))[0])
-            >= self.convention.detected_share
+            block: self._given.share_expressed(rows) >= self.convention.detected_share
             for block, rows in self._rows.items()
         }
 
@@ -294,11 +294,19 @@ class Judge:
             shared=None if self._shared is None else self._shared[rows],
             detected=self._detected[block],
             convention=self.convention,
+            ranks=None if answer.tests is None else self._ranks(answer.tests, controls, rows),
         )
 
     def _answers(self, prediction: Prediction) -> Prediction:
         """Return a prediction in the truth's genes and scale, with its answers to shams."""
         return with_shams_answered(to_truth(prediction, self.truth), self.truth)
+
+    @staticmethod
+    def _ranks(tests: Tests, controls: Controls, rows: Codes) -> Callable[[], RankTest]:
+        def of_block() -> RankTest:
+            return RankTest(*(values[rows] for values in tests(controls.side)))
+
+        return of_block
 
     @cached_property
     def _shared(self) -> Floats | None:
@@ -310,29 +318,13 @@ class Judge:
             return mean_rows(answered, self.truth.conditions) - self._given.profiles.mean
         return self._answer_of_cells(as_cells(answered)).profiles.mean - self._given.profiles.mean
 
-    def _controls(self, cells: Cells) -> Controls:
-        groups = pd.Index(np.unique(self.truth.conditions["control_group"]))
-        group = groups.get_indexer(self.truth.conditions["control_group"])
-        codes = groups.get_indexer(cells.obs["control_group"])
-        return Controls(
-            self._profiles(cells, codes, len(groups)).take(group),
-            grouped(cells.lognorm, codes, len(groups)),
-            group,
-        )
-
-    def _profiles(self, cells: Cells, codes: Codes, n: int) -> Profiles:
-        linear = cells.linear(self.convention.lfc_target_sum)
-        return profiles(cells.lognorm, linear, codes, n)
-
     def _answer_of(self, prediction: Prediction) -> Answer:
         if prediction.kind is Kind.CELLS:
             return self._answer_of_cells(as_cells(prediction))
         return self._answer_of_means(prediction)
 
     def _answer_of_cells(self, cells: Cells) -> Answer:
-        codes = self._keys.get_indexer(pd.MultiIndex.from_frame(cells.obs[CONDITION]))
-        of_condition = grouped(cells.lognorm, codes, self._n)
-        return Answer(self._profiles(cells, codes, self._n), of_condition)
+        return answer_of(cells, self.truth.conditions, self.convention)
 
     @property
     def makes_cells(self) -> bool:
@@ -359,6 +351,12 @@ class Judge:
         cells = self._answer_of_cells(as_cells(to_truth(made.cells, self.truth)))
         shown = replace(cells.profiles, mean=mean, error=unknown, linear=made.linear_mean)
         return Answer(shown, cells.cells)
+
+    def _halves_by(self, rng: np.random.Generator | None) -> tuple[Answer, Answer]:
+        if self.evidence is not None:
+            return self.evidence.halves
+        first, second = self._halves(rng or np.random.default_rng(self.truth.origin.seed))
+        return self._answer_of_cells(first), self._answer_of_cells(second)
 
     def _halves(self, rng: np.random.Generator) -> tuple[Cells, Cells]:
         obs = self.truth.test.obs

@@ -5,7 +5,7 @@ import pytest
 from scipy import sparse
 
 from wildcell.metrics.mann_whitney import against_all, against_controls, mann_whitney
-from wildcell.metrics.rank_store import ranking
+from wildcell.metrics.rank_store import RankStore
 from wildcell.metrics.ranks import NONE, Plan
 
 
@@ -26,10 +26,10 @@ def store_of(store, X, labels, height=25):
 def test_cells_added_bit_by_bit_are_tested_as_if_at_once(screen):
     X, codes = screen
     sizes = np.bincount(codes[codes >= 0], minlength=4)
-    with ranking(17, 4) as store:
-        store_of(store, X, codes)
-        against_third = store.test(against_controls(sizes[:3], sizes[3]))
-        pooled = store.test(against_all(sizes), continuity=False)
+    store = RankStore.of_nothing(17, 4)
+    store_of(store, X, codes)
+    against_third = store.test(against_controls(sizes[:3], sizes[3]))
+    pooled = store.test(against_all(sizes), continuity=False)
     kept = np.where(codes < 3, codes, -1)
     expected = mann_whitney(X, kept, 3, X[codes == 3])
     np.testing.assert_array_equal(against_third.statistic, expected.statistic)
@@ -52,9 +52,9 @@ def test_halves_wholes_and_two_references_are_tested_in_one_walk(screen):
         reference_sizes=sizes[4:],
         is_own=False,
     )
-    with ranking(17, 6) as store:
-        store_of(store, X, labels)
-        found = store.test(plan)
+    store = RankStore.of_nothing(17, 6)
+    store_of(store, X, labels)
+    found = store.test(plan)
     for first_group, (first, second, control) in ((0, (0, 1, 4)), (3, (2, 3, 5))):
         codes = np.select([labels == first, labels == second], [0, 1], -1)
         halves = mann_whitney(X, codes, 2, X[labels == control])
@@ -69,7 +69,7 @@ def test_halves_wholes_and_two_references_are_tested_in_one_walk(screen):
 def test_the_number_of_threads_changes_nothing(screen):
     X, codes = screen
     plan = against_all(np.bincount(codes[codes >= 0], minlength=4))
-    with ranking(17, 4) as store:
-        store_of(store, X, codes)
-        one, three = (store.test(plan, n_threads=n) for n in (1, 3))
+    store = RankStore.of_nothing(17, 4)
+    store_of(store, X, codes)
+    one, three = (store.test(plan, n_threads=n) for n in (1, 3))
     np.testing.assert_array_equal(one.p_value, three.p_value)

@@ -82,7 +82,7 @@ def test_rows_of_controls_are_passed_over(truth, means, question):
         X=np.vstack([np.full((2, 60), -1.0), means.X]),
         obs=pd.concat([controls, means.obs], ignore_index=True),
     )
-    check_conditions(more, question.task.query.conditions)
+    check_conditions(more.obs, question.task.query.conditions)
     found = to_truth(more, truth)
     assert CONTROL not in set(found.obs["perturbation"])
     np.testing.assert_allclose(found.X, means.X)
@@ -196,12 +196,12 @@ def test_values_that_fit_their_scale_pass(X, expression):
 
 def test_all_that_is_asked_must_be_answered_and_nothing_else(question, means):
     asked = question.task.query.conditions
-    check_conditions(means, asked)
+    check_conditions(means.obs, asked)
     few = replace(means, X=means.X[3:], obs=means.obs[3:])
     with pytest.raises(PredictionError, match=r"lacks 3 of 13 conditions: .*--conditions asked"):
-        check_conditions(few, asked)
+        check_conditions(few.obs, asked)
     with pytest.raises(PredictionError, match=r"has 5 conditions that the truth lacks.* 2 more"):
-        check_conditions(means, asked[:8])
+        check_conditions(means.obs, asked[:8])
 
 
 def test_means_are_put_in_the_order_of_the_truth_with_gaps(means):

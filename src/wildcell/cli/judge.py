@@ -93,7 +93,8 @@ def score(
         return
     from wildcell.cli.options import split_names
     from wildcell.cli.progress import working
-    from wildcell.outside import Reading, judge_files
+    from wildcell.outside import judge_files
+    from wildcell.scenarios.file_case import Reading
     from wildcell.scenarios.reading import Labels
     from wildcell.store.atomic import write_table
 

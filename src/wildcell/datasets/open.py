@@ -14,6 +14,8 @@ from scipy import sparse
 
 from wildcell.datasets.read import check_exists, explaining, read_cells
 from wildcell.errors import DataError
+from wildcell.names import UNS
+from wildcell.store.fingerprint import content_hash, fingerprint
 from wildcell.streams.matrix import (
     CHUNK,
     Chunk,
@@ -21,6 +23,7 @@ from wildcell.streams.matrix import (
     SparseColumns,
     SparseRows,
     Stream,
+    read_all,
     stream_of,
 )
 
@@ -53,6 +56,11 @@ class OpenCells:
     genes: "pd.Index[Any]"
     uns: Mapping[str, Any]
     path: Path | None = None
+
+    @property
+    def stem(self) -> str:
+        """The name of the file without folder and suffix, or that of cells in memory."""
+        return self.name if self.path is None else self.path.stem
 
 
 def open_cells(source: "Path | ad.AnnData", name: str = "") -> OpenCells:
@@ -88,6 +96,22 @@ def open_cells(source: "Path | ad.AnnData", name: str = "") -> OpenCells:
             uns,
             source,
         )
+
+
+def content_of(source: "Path | ad.AnnData") -> str:
+    """Return the hash of a file's bytes, or of cells in memory.
+
+    Two files with the same bytes have the same cells; the reverse need not be.
+    """
+    if isinstance(source, ad.AnnData):
+        X = source.X
+        X = X if sparse.issparse(X) or isinstance(X, np.ndarray) else read_all(_stored(X, "X"))
+        return fingerprint(X, source.obs, list(source.var_names), source.uns.get(UNS, {}))
+    if source.is_file():
+        return content_hash(source).hex()
+    files = sorted(file for file in source.rglob("*") if file.is_file())
+    names = [file.relative_to(source).as_posix() for file in files]
+    return fingerprint(names, [content_hash(file) for file in files])
 
 
 def _of_memory(cells: ad.AnnData, name: str, path: Path | None) -> OpenCells:

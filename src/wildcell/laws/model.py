@@ -96,7 +96,7 @@ def values_are_finite(case: ModelCase) -> str:
 def judge_accepts_the_answer(case: ModelCase) -> str:
     """The judge accepts the answer: its conditions, its scale and its genes."""
     try:
-        check_conditions(case.prediction, case.task.query.conditions)
+        check_conditions(case.prediction.obs, case.task.query.conditions)
         to_truth(case.prediction, case.question.truth)
     except PredictionError as error:
         return str(error)

@@ -3,12 +3,25 @@
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import overload
+from typing import Protocol, overload
 
 import numpy as np
 from scipy import sparse
 
 from wildcell.arrays import Codes, Floats, Matrix
+
+
+class Rows(Protocol):
+    """A sparse matrix, in memory or not, whose rows are taken by number."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of rows and columns."""
+        ...
+
+    def __getitem__(self, rows: Codes, /) -> Matrix:
+        """Return some rows, in the order given."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,7 +31,7 @@ class GroupedCells(Sequence[Matrix]):
     Attributes
     ----------
     matrix
-        Log values, shape (n_cells, n_genes).
+        Log values, shape (n_cells, n_genes), in memory or in a file.
     rows
         Which rows each group is made of; a group may be empty.
     columns
@@ -31,7 +44,7 @@ class GroupedCells(Sequence[Matrix]):
     [[4.0, 5.0], [0.0, 1.0]]
     """
 
-    matrix: Matrix
+    matrix: Rows
     rows: tuple[Codes, ...]
     columns: Codes | None = None
 

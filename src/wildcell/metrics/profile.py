@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from wildcell.arrays import Codes, Floats, Matrix, moments
+from wildcell.arrays import Codes, Floats
+from wildcell.streams.sums import Sums
 
 
 @dataclass(frozen=True)
@@ -39,25 +40,19 @@ class Profiles:
         )
 
 
-def profiles(lognorm: Matrix, linear: Matrix | None, groups: Codes, n_groups: int) -> Profiles:
-    """Average cells by group.
+def profiles(sums: Sums, *, has_linear: bool = True) -> Profiles:
+    """Return the means that sums over cells come to.
 
     Parameters
     ----------
-    lognorm, linear
-        Log and linear values of the cells, shape (n_cells, n_genes).
-    groups
-        Group of each cell, shape (n_cells,); cells with a negative group are passed over.
-    n_groups
-        Number of groups.
+    sums
+        Of each group.
+    has_linear
+        Whether linear values can be had.
     """
-    log_moments = moments(lognorm, groups, n_groups)
-    return Profiles(
-        log_moments.n,
-        log_moments.mean,
-        log_moments.squared_error,
-        None if linear is None else moments(linear, groups, n_groups).mean,
-    )
+    moments = sums.moments
+    linear = sums.linear / np.where(sums.n, sums.n, np.nan)[:, None] if has_linear else None
+    return Profiles(sums.n, moments.mean, moments.squared_error, linear)
 
 
 def _take(values: Floats, rows: Codes) -> Floats:

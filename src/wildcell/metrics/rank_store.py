@@ -1,7 +1,5 @@
 """Rank tests of more cells than fit in memory: values wait by gene in a temporary file."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +17,7 @@ from wildcell.metrics.mann_whitney import (
 )
 from wildcell.metrics.ranks import Plan
 from wildcell.parallel import compiled, cores
-from wildcell.streams.transpose import Transposed, transposing
+from wildcell.streams.transpose import Transposed
 
 
 @dataclass(frozen=True)
@@ -33,6 +31,23 @@ class RankStore:
     """
 
     values: Transposed
+
+    @classmethod
+    def of_nothing(cls, n_genes: int, n_labels: int) -> "RankStore":
+        """Return an empty store for cells of `n_labels` labels.
+
+        Examples
+        --------
+        >>> from scipy import sparse
+        >>> from wildcell.metrics.mann_whitney import against_controls
+        >>> store = RankStore.of_nothing(n_genes=1, n_labels=2)
+        >>> cells = sparse.csr_matrix(np.array([[5], [1], [6], [2]], np.float32))
+        >>> store.add(cells, np.array([0, 1, 0, 1]))
+        >>> store.test(against_controls(np.array([2]), 2)).statistic.tolist()
+        [[4.0]]
+        """
+        mark_type = np.uint16 if n_labels <= np.iinfo(np.uint16).max else np.int32
+        return cls(Transposed.of_nothing(n_genes, mark_type=mark_type, value_type=np.float32))
 
     def add(self, lognorm: Matrix, labels: Codes) -> None:
         """Add cells, canonical CSR in float32; those with a negative label are passed over."""
@@ -66,25 +81,6 @@ class RankStore:
             n_threads=n_threads or cores(),
             max_bytes=MAX_BYTES,
         )
-
-
-@contextmanager
-def ranking(n_genes: int, n_labels: int) -> Iterator[RankStore]:
-    """Yield an empty store for cells of `n_labels` labels; its file is gone when the block ends.
-
-    Examples
-    --------
-    >>> from scipy import sparse
-    >>> from wildcell.metrics.mann_whitney import against_controls
-    >>> with ranking(n_genes=1, n_labels=2) as store:
-    ...     store.add(sparse.csr_matrix(np.array([[5], [1], [6], [2]], np.float32)),
-    ...               np.array([0, 1, 0, 1]))
-    ...     store.test(against_controls(np.array([2]), 2)).statistic.tolist()
-    [[4.0]]
-    """
-    mark_type = np.uint16 if n_labels <= np.iinfo(np.uint16).max else np.int32
-    with transposing(n_genes, mark_type=mark_type) as values:
-        yield RankStore(values)
 
 
 @compiled

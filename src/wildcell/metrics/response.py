@@ -13,6 +13,7 @@ from wildcell.metrics.conditions import over_conditions
 from wildcell.metrics.convention import OURS, Convention
 from wildcell.metrics.differential import Differential, MeanTest
 from wildcell.metrics.grouped import on_columns, sampled, sizes_of, stacked
+from wildcell.metrics.mann_whitney import RankTest
 from wildcell.metrics.pairwise import mean_distance_within
 from wildcell.metrics.tested import Means, mean_tests, rank_tests, table_of
 
@@ -59,6 +60,8 @@ class Response:
         How deltas, fold changes, tests and distances are taken.
     differential, projection
         What `de` and `components` are, or how to get it, where it need not be computed here.
+    ranks
+        How to get the rank tests behind `de`, where they need not be computed from `cells`.
     """
 
     perturbations: tuple[str, ...]
@@ -80,6 +83,7 @@ class Response:
     convention: Convention = field(default=OURS)
     differential: Differential | Callable[[], Differential] | None = None
     projection: Components | Callable[[], Components | None] | None = None
+    ranks: Callable[[], RankTest] | None = None
 
     @cached_property
     def delta(self) -> Floats:
@@ -146,10 +150,14 @@ class Response:
             return self.differential
         if self.convention.test != "mann_whitney":
             return self.de_of_means(equal_variance=self.convention.test == "student")
+        return table_of(self._rank_test(), self.lfc, self._is_testable)
+
+    def _rank_test(self) -> RankTest:
+        if self.ranks is not None:
+            return self.ranks()
         assert self.cells is not None
         assert self.control_cells is not None
-        test = rank_tests(self.cells, self.control_cells, self._control_group, self.convention)
-        return table_of(test, self.lfc, self._is_testable)
+        return rank_tests(self.cells, self.control_cells, self._control_group, self.convention)
 
     def de_of_means(self, *, equal_variance: bool = False) -> Differential:
         """Return differential expression by a t-test, which needs no more than standard errors."""
@@ -237,6 +245,7 @@ class Response:
             detected=None if self.detected is None else self.detected[genes],
             differential=None,
             projection=None,
+            ranks=None,
         )
         return (
             replace(result, differential=lambda: self._de_on(genes)) if self.has_tests else result

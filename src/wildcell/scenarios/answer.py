@@ -16,12 +16,17 @@ from wildcell.scenarios.prediction import Prediction
 from wildcell.scenarios.task import Cells, Truth, cells_on
 
 
-def check_conditions(prediction: Prediction, asked: pd.DataFrame) -> None:
+def check_conditions(obs: pd.DataFrame, asked: pd.DataFrame) -> None:
     """Raise `PredictionError` unless a prediction answers just the conditions asked.
 
-    Rows of controls are passed over.
+    Parameters
+    ----------
+    obs
+        Context and perturbation of each predicted row; those of controls are passed over.
+    asked
+        The conditions.
     """
-    answered = _conditions_of(prediction)
+    answered = _conditions_of(obs)
     wanted = set(map(tuple, asked[CONDITION].to_numpy()))
     missing, extra = sorted(wanted - answered), sorted(answered - wanted)
     if missing:
@@ -253,9 +258,9 @@ def _as_matrix(prediction: Prediction) -> Matrix:
     return sparse.csr_matrix(prediction.X, dtype=dtype)
 
 
-def _conditions_of(prediction: Prediction) -> set[tuple[str, ...]]:
-    obs = prediction.obs.loc[prediction.obs["perturbation"] != CONTROL, CONDITION]
-    return set(map(tuple, obs.drop_duplicates().to_numpy()))
+def _conditions_of(obs: pd.DataFrame) -> set[tuple[str, ...]]:
+    perturbed = obs.loc[obs["perturbation"] != CONTROL, CONDITION]
+    return set(map(tuple, perturbed.drop_duplicates().to_numpy()))
 
 
 def _some(items: list[object] | list[tuple[str, ...]] | list[str]) -> str:

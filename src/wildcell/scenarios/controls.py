@@ -3,9 +3,10 @@
 from zlib import crc32
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from wildcell.arrays import Booleans
+from wildcell.arrays import Booleans, Moments
 from wildcell.datasets.dataset import Dataset
 from wildcell.scenarios.task import Cells
 
@@ -54,7 +55,22 @@ def noisy_groups(perturbed: Cells, controls: Cells) -> tuple[str, ...]:
     """
     conditions, measured = perturbed.condition_moments()
     names, whole = controls.control_moments()
-    group = names.get_indexer(conditions["control_group"])
+    return noisy_by_moments(conditions["control_group"], measured, names, whole)
+
+
+def noisy_by_moments(
+    groups: "pd.Series[str]", measured: Moments, names: pd.Index, whole: Moments
+) -> tuple[str, ...]:
+    """Return what `noisy_groups` does, of moments that are known.
+
+    Parameters
+    ----------
+    groups, measured
+        The control group of each condition, and the moments of its cells.
+    names, whole
+        The names of the control groups, and the moments of all their controls.
+    """
+    group = names.get_indexer(groups)
     known = group >= 0
     delta = measured.mean[known] - whole.mean[group[known]]
     noise = whole.squared_error.sum(axis=1)[group[known]]

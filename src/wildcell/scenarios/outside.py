@@ -13,6 +13,7 @@ from wildcell.errors import DataError, PredictionError
 from wildcell.names import CONDITION, CONTROL, UNS, Expression, Role, with_options
 from wildcell.scenarios.panel import CELL_COLUMNS
 from wildcell.scenarios.pose import Question, pose
+from wildcell.scenarios.reading import ReadCells
 from wildcell.scenarios.scenario import Scenario
 from wildcell.scenarios.split import Split
 from wildcell.scenarios.task import Cells, Truth, cells_on
@@ -39,18 +40,32 @@ QUESTION = Scenario(
 
 
 def as_dataset(
-    cells: ad.AnnData, expression: Expression, target_sum: float | None, name: str
+    read: ReadCells,
+    expression: Expression,
+    target_sum: float | None,
+    *,
+    with_numbers: bool = True,
 ) -> Dataset:
-    """Return labelled cells as a screen whose perturbations have the parts that it states."""
-    screen = cells.copy()
+    """Return labelled cells as a screen whose perturbations have the parts that it states.
+
+    Parameters
+    ----------
+    read
+        The cells.
+    expression, target_sum
+        Their scale.
+    with_numbers
+        Whether their numbers are read into memory; else there are but labels.
+    """
+    screen = read.in_memory.copy() if with_numbers else read.cells.copy()
     metadata = dict(screen.uns[UNS])
     metadata.setdefault("components", _opaque_components(screen.obs["perturbation"]))
     metadata["expression"] = str(expression)
     metadata["target_sum"] = target_sum
     screen.uns[UNS] = metadata
     if expression is Expression.COUNTS and "total_counts" not in screen.obs:
-        screen.obs["total_counts"] = np.asarray(screen.X.sum(axis=1), dtype=float).ravel()
-    return Dataset(name, screen)
+        screen.obs["total_counts"] = read.look.row_sums
+    return Dataset(read.stem, screen)
 
 
 def _opaque_components(perturbations: pd.Series) -> pd.DataFrame:

@@ -53,11 +53,14 @@ class ReadCells:
         `obs`, `var` and `uns`, without `X`.
     X
         Their numbers, shape (n_cells, n_genes).
+    stem
+        What the data set is called in tables.
     """
 
     file: str
     cells: ad.AnnData
     X: Stream
+    stem: str
 
     @cached_property
     def look(self) -> ValueSummary:
@@ -103,7 +106,7 @@ def labelled(given: OpenCells, labels: Labels) -> ReadCells:
         var=pd.DataFrame(index=pd.Index(given.genes.astype(str))),
         uns={UNS: dict(given.uns.get(UNS, {}))},
     )
-    return ReadCells(file, cells, given.X)
+    return ReadCells(file, cells, given.X, given.stem)
 
 
 def _check_shape(given: OpenCells, labels: Labels) -> None:

@@ -13,6 +13,8 @@ from scipy import sparse
 from wildcell.arrays import Booleans, Codes, Floats, Matrix, Moments, Names, log_normalise, moments
 from wildcell.errors import SplitError
 from wildcell.names import CONDITION, CONTROL, SHAM, Expression
+from wildcell.streams.matrix import stream_of
+from wildcell.streams.normalise import LogStream
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,8 @@ class Cells:
     Attributes
     ----------
     X
-        Expression in the scale that `expression` names, shape (n_cells, n_genes).
+        Expression in the scale that `expression` names, shape (n_cells, n_genes); None where it is
+        left in a file.
     genes
         Gene symbols, shape (n_genes,).
     obs
@@ -48,7 +51,7 @@ class Cells:
     @property
     def n(self) -> int:
         """Number of cells."""
-        return int(self.X.shape[0])
+        return len(self.obs)
 
     @cached_property
     def lognorm(self) -> Matrix:
@@ -58,20 +61,16 @@ class Cells:
         assert self.target_sum is not None
         return log_normalise(self.X, self.obs["total_counts"].to_numpy(float), self.target_sum)
 
-    def linear(self, target_sum: float) -> Matrix | None:
-        """Return linear values at a library size, shape (n_cells, n_genes).
-
-        None where they cannot be had: arrays, and log values of unknown library size.
-        """
-        if self.expression is Expression.COUNTS:
-            linear = log_normalise(self.X, self.obs["total_counts"].to_numpy(float), target_sum)
-            np.expm1(linear.data, out=linear.data)
-            return linear
-        if self.expression is Expression.LOG2 or self.target_sum is None:
-            return None
-        linear = self.X.astype(np.float32, copy=True)
-        linear.data = np.expm1(linear.data) * np.float32(target_sum / self.target_sum)
-        return linear
+    def stream(self, linear_target_sum: float) -> LogStream:
+        """Return log values, and linear values at a library size, to be read in chunks."""
+        is_counts = self.expression is Expression.COUNTS
+        return LogStream(
+            stream_of(self.X),
+            self.expression,
+            self.target_sum,
+            linear_target_sum,
+            total_counts=self.obs["total_counts"].to_numpy(float) if is_counts else None,
+        )
 
     @cached_property
     def is_control(self) -> Booleans:
@@ -117,7 +116,8 @@ class Cells:
 def cells_on(cells: Cells, genes: Names) -> Cells:
     """Return cells on some of their genes, in the order given."""
     columns = pd.Index(cells.genes).get_indexer(genes)
-    return replace(cells, X=cells.X[:, columns], genes=genes)
+    X = None if cells.X is None else cells.X[:, columns]
+    return replace(cells, X=X, genes=genes)
 
 
 @dataclass(frozen=True)

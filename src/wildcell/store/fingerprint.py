@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from pathlib import Path
@@ -13,8 +14,12 @@ import pandas as pd
 from scipy import sparse
 
 from wildcell.errors import BenchmarkError
+from wildcell.parallel import cores
 
 DIGEST_BYTES = 16
+
+BLOCK = 2**24
+"""Bytes of a file that one thread hashes at once."""
 
 MISSING_LABEL = "\x00missing"
 """What stands for a label that is not there, lest it be taken for the word `nan`."""
@@ -48,6 +53,28 @@ def file_sha256(path: Path) -> str:
     """Return the SHA-256 of a file's bytes."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def content_hash(path: Path, size: int | None = None) -> bytes:
+    """Return the hash of the hashes of a file's blocks, which all cores compute.
+
+    Parameters
+    ----------
+    path
+        The file.
+    size
+        Bytes that are looked at; all if None.
+    """
+    total = path.stat().st_size if size is None else size
+
+    def of_block(start: int) -> bytes:
+        with path.open("rb") as file:
+            file.seek(start)
+            return hashlib.sha256(file.read(min(BLOCK, total - start))).digest()
+
+    with ThreadPoolExecutor(cores()) as pool:
+        digests = pool.map(of_block, range(0, total, BLOCK))
+        return hashlib.sha256(total.to_bytes(8, "little") + b"".join(digests)).digest()
 
 
 def _feed(digest: "hashlib.blake2b", part: Any) -> None:  # noqa: C901, PLR0912

@@ -84,6 +84,7 @@ class LogStream:
     def _from_counts(self, start: int, counts: Matrix) -> LogChunk:
         assert self.total_counts is not None
         assert self.target_sum is not None
+        counts = counts.astype(np.float32, copy=False)
         depth = self.total_counts[start : start + counts.shape[0]]
         scale = np.divide(self.linear_target_sum, depth, out=np.zeros(len(depth)), where=depth > 0)
         return LogChunk(start, log_normalise(counts, depth, self.target_sum), counts.data, scale)

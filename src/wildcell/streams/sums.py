@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from wildcell.arrays import Codes, Floats, Matrix, Moments
 from wildcell.parallel import compiled, over_slices
+from wildcell.streams.normalise import LogStream
 from wildcell.streams.transpose import first_at_least
 
 
@@ -100,6 +101,32 @@ class Sums:
     @property
     def _arrays(self) -> tuple[NDArray[Any], ...]:
         return self.n, self.total, self.total_squares, self.linear, self.expressed
+
+
+def sum_cells(stream: LogStream, codes: Codes, n_groups: int) -> Sums:
+    """Sum cells by group, in one pass.
+
+    Parameters
+    ----------
+    stream
+        The cells, shape (n_cells, n_genes).
+    codes
+        Group of each cell, shape (n_cells,); cells with a negative code are passed over.
+    n_groups
+        Number of groups.
+
+    Examples
+    --------
+    >>> from wildcell.names import Expression
+    >>> from wildcell.streams.matrix import stream_of
+    >>> log_values = LogStream(stream_of(np.array([[1.0], [2.0]])), Expression.LOG2, None, 1.0)
+    >>> sum_cells(log_values, np.array([0, 0]), 1).total.tolist()
+    [[3.0]]
+    """
+    sums = Sums.of_nothing(n_groups, stream.shape[1])
+    for start, lognorm, linear, scale in stream.chunks():
+        sums.add(lognorm, linear, scale, codes[start : start + lognorm.shape[0]])
+    return sums
 
 
 @compiled

@@ -66,6 +66,12 @@ class Transposed:
     counts: NDArray[np.int64]
     _places: list[_Place] = field(default_factory=list)
 
+    @classmethod
+    def of_nothing(cls, n_columns: int, *, mark_type: Any, value_type: Any) -> "Transposed":
+        """Return an empty store, whose file is gone when it is."""
+        counts = np.zeros(n_columns, np.int64)
+        return cls(temporary_file(), n_columns, np.dtype(mark_type), np.dtype(value_type), counts)
+
     def add(self, rows: Matrix, marks: NDArray[Any]) -> None:
         """Add some rows.
 
@@ -139,8 +145,9 @@ def transposing(
     ...     columns.read(0, 1).marks.tolist(), columns.read(0, 2).values.tolist()
     ([7, 8], [1.0, 3.0, 2.0])
     """
-    with temporary_file() as file:
-        yield Transposed(file, n_columns, mark_type, value_type, np.zeros(n_columns, np.int64))
+    columns = Transposed.of_nothing(n_columns, mark_type=mark_type, value_type=value_type)
+    with columns.file:
+        yield columns
 
 
 @compiled

@@ -1,0 +1,318 @@
+"""What cells in files say, each file read once: sums, drawn cells, and values to be ranked."""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from wildcell.arrays import Booleans, Codes
+from wildcell.evidence import Answer, Controls, Evidence, Side, Tests, control_groups
+from wildcell.metrics.convention import Convention
+from wildcell.metrics.grouped import GroupedCells, drawn
+from wildcell.metrics.mann_whitney import RankTest
+from wildcell.metrics.profile import profiles
+from wildcell.metrics.rank_store import RankStore
+from wildcell.metrics.ranks import NONE, Plan
+from wildcell.names import CONDITION
+from wildcell.scenarios.controls import halve, noisy_by_moments
+from wildcell.scenarios.unread import UnreadPrediction, UnreadTruth
+from wildcell.store.spill import temporary_file
+from wildcell.streams.normalise import LogStream
+from wildcell.streams.row_store import RowWriter, StoredRows
+from wildcell.streams.sums import Sums
+
+
+class Gathered(NamedTuple):
+    """What one pass over a file leaves.
+
+    Attributes
+    ----------
+    sums
+        Of the cells of each label.
+    rows
+        The cells that were kept.
+    place
+        Where each cell of the file stands among those kept, shape (n_cells,).
+    ranks
+        Values by gene, to be tested; None where no tests are wanted.
+    """
+
+    sums: Sums
+    rows: StoredRows
+    place: Codes
+    ranks: RankStore | None
+
+    def cells(self, of_group: list[Codes]) -> GroupedCells:
+        """Return kept cells of groups that are given as cells of the file."""
+        return GroupedCells(self.rows, tuple(self.place[rows] for rows in of_group))
+
+
+def gather(
+    stream: LogStream, labels: Codes, n_labels: int, *, kept: Booleans, has_tests: bool
+) -> Gathered:
+    """Read a file of cells once.
+
+    Parameters
+    ----------
+    stream
+        The cells, shape (n_cells, n_genes).
+    labels
+        Label of each cell, shape (n_cells,); cells with a negative label are passed over.
+    n_labels
+        Number of labels.
+    kept
+        Which cells are wanted themselves, shape (n_cells,).
+    has_tests
+        Whether values are kept to be ranked.
+    """
+    n_genes = stream.shape[1]
+    sums = Sums.of_nothing(n_labels, n_genes)
+    writer = RowWriter(temporary_file(), n_genes)
+    ranks = RankStore.of_nothing(n_genes, n_labels) if has_tests else None
+    for start, lognorm, linear, scale in stream.chunks():
+        inside = slice(start, start + lognorm.shape[0])
+        sums.add(lognorm, linear, scale, labels[inside])
+        if kept[inside].any():
+            writer.add(lognorm[kept[inside]])
+        if ranks is not None:
+            ranks.add(lognorm, labels[inside])
+    return Gathered(sums, writer.finish(), np.cumsum(kept) - 1, ranks)
+
+
+@dataclass(frozen=True, eq=False)
+class _Layout:
+    """Labels of a truth's cells: 2c and 2c + 1 are the halves of condition c, and so on.
+
+    After the conditions come the control groups, kept and given: 2g and 2g + 1 of each.
+    """
+
+    n: int
+    groups: pd.Index
+    group: Codes
+    is_anchored_to_all: bool
+
+    @property
+    def n_labels(self) -> int:
+        return 2 * (self.n + len(self.groups))
+
+    def side(self, side: Side) -> Codes:
+        """Return the label of each control group on one side."""
+        return 2 * (self.n + np.arange(len(self.groups))) + (side == "given")
+
+    def reference(self, side: Side) -> Codes:
+        """Return which group's controls a label's cells are, on one side, shape (n_labels,)."""
+        reference = np.full(self.n_labels, NONE)
+        reference[self.side(side)] = np.arange(len(self.groups))
+        if side == "given" and self.is_anchored_to_all:
+            reference[self.side("kept")] = np.arange(len(self.groups))
+        return reference
+
+
+def truth_evidence(unread: UnreadTruth, convention: Convention, *, has_tests: bool) -> Evidence:
+    """Read a truth's file once.
+
+    Parameters
+    ----------
+    unread
+        The truth.
+    convention
+        How much is drawn and at which library size linear means are taken.
+    has_tests
+        Whether rank tests will be asked for.
+    """
+    truth, rows = unread.truth, unread.rows
+    groups = control_groups(truth.conditions)
+    layout = _Layout(
+        n=len(truth.conditions),
+        groups=groups,
+        group=groups.get_indexer(truth.conditions["control_group"]),
+        is_anchored_to_all=bool(np.isin(rows["given"], rows["kept"]).any()),
+    )
+    code, is_second = _tested_by(unread)
+    labels = np.full(unread.X.shape[0], NONE)
+    for side in ("given", "kept"):
+        own = groups.get_indexer(getattr(truth, side).obs["control_group"])
+        labels[rows[side]] = layout.side(side)[own]
+    labels[rows["test"]] = 2 * code + is_second
+    names = list(truth.conditions["perturbation"])
+    of_condition = [
+        _drawn_of(rows["test"][taken], code[taken], names, convention)
+        for taken in (np.ones(len(code), bool), ~is_second, is_second)
+    ]
+    kept = np.zeros(len(labels), dtype=bool)
+    for group in (*(rows for part in of_condition for rows in part), rows["kept"], rows["given"]):
+        kept[group] = True
+    stream = unread.stream(convention.lfc_target_sum)
+    found = gather(stream, labels, layout.n_labels, kept=kept, has_tests=has_tests)
+    first, second = (found.sums.take(np.arange(half, 2 * layout.n, 2)) for half in (0, 1))
+    tests = _TruthTests(layout, found, convention) if has_tests else None
+    answers = [
+        Answer(
+            profiles(sums, has_linear=stream.has_linear),
+            found.cells(of_condition[part]),
+            None if tests is None else tests.of(part),
+        )
+        for part, sums in enumerate((first + second, first, second))
+    ]
+    controls = {
+        side: _controls(side, unread, layout, found, has_linear=stream.has_linear)
+        for side in ("kept", "given")
+    }
+    return Evidence(
+        answers[0],
+        (answers[1], answers[2]),
+        controls["kept"],
+        controls["given"],
+        _noisy(unread, layout, found.sums, first + second),
+    )
+
+
+def answer_evidence(
+    prediction: UnreadPrediction,
+    unread: UnreadTruth,
+    given: Controls,
+    convention: Convention,
+) -> Answer:
+    """Read a prediction's file once; again if its cells are tested.
+
+    Parameters
+    ----------
+    prediction
+        The file.
+    unread
+        What it answers.
+    given
+        The controls that it is measured against.
+    convention
+        As in `truth_evidence`.
+    """
+    conditions = unread.truth.conditions
+    keys = pd.MultiIndex.from_frame(conditions[CONDITION])
+    codes = np.where(prediction.is_control, NONE, keys.get_indexer(prediction.conditions))
+    own = _drawn_of(np.arange(len(codes)), codes, list(conditions["perturbation"]), convention)
+    kept = np.zeros(len(codes), dtype=bool)
+    for rows in own:
+        kept[rows] = True
+    stream = prediction.stream(unread, convention.lfc_target_sum)
+    found = gather(stream, codes, len(keys), kept=kept, has_tests=False)
+
+    @cache
+    def tests(side: Side) -> RankTest:
+        assert side == "given"
+        return _tests_of_answer(stream, codes, found.sums.n, given, convention)
+
+    answers = unread.truth.answered_by
+
+    def tests_with_shams(side: Side) -> RankTest:
+        return RankTest(*(values[answers] for values in tests(side)))
+
+    shown = profiles(found.sums, has_linear=stream.has_linear)
+    return Answer(shown.take(answers), found.cells([own[row] for row in answers]), tests_with_shams)
+
+
+def _tests_of_answer(
+    stream: LogStream, codes: Codes, sizes: Codes, given: Controls, convention: Convention
+) -> RankTest:
+    n, n_groups = len(sizes), len(given.cells)
+    ranks = RankStore.of_nothing(stream.shape[1], n + n_groups)
+    for chunk in stream.chunks():
+        ranks.add(chunk.lognorm, codes[chunk.start : chunk.start + chunk.lognorm.shape[0]])
+    for group, cells in enumerate(given.cells):
+        ranks.add(cells, np.full(cells.shape[0], n + group))
+    plan = Plan(
+        groups=np.append(np.arange(n), np.full(n_groups, NONE))[:, None],
+        reference=np.append(np.full(n, NONE), np.arange(n_groups)),
+        compared_with=given.group.astype(np.intp),
+        sizes=sizes.astype(np.int64),
+        reference_sizes=np.array([len(rows) for rows in given.cells.rows], np.int64),
+        is_own=False,
+    )
+    return ranks.test(plan, continuity=convention.has_continuity)
+
+
+@dataclass(frozen=True, eq=False)
+class _TruthTests:
+    """Rank tests of a truth's conditions and of their halves."""
+
+    layout: _Layout
+    found: Gathered
+    convention: Convention
+
+    def of(self, part: int) -> Tests:
+        """Return the tests of all cells (0), of the first halves (1) or of the second (2)."""
+
+        @cache
+        def tests(side: Side) -> RankTest:
+            return self._test(part, side)
+
+        return tests
+
+    def _test(self, part: int, side: Side) -> RankTest:
+        layout, n, sizes = self.layout, self.layout.n, self.found.sums.n
+        reference = layout.reference(side)
+        group_of = np.full(layout.n_labels, NONE)
+        for half in (0, 1):
+            if part in {0, half + 1}:
+                group_of[half : 2 * n : 2] = np.arange(n)
+        is_in, is_beside = group_of >= 0, reference >= 0
+        plan = Plan(
+            groups=group_of[:, None],
+            reference=reference,
+            compared_with=layout.group.astype(np.intp),
+            sizes=np.bincount(group_of[is_in], sizes[is_in], n).astype(np.int64),
+            reference_sizes=np.bincount(
+                reference[is_beside], sizes[is_beside], len(layout.groups)
+            ).astype(np.int64),
+            is_own=False,
+        )
+        assert self.found.ranks is not None
+        return self.found.ranks.test(plan, continuity=self.convention.has_continuity)
+
+
+def _tested_by(unread: UnreadTruth) -> tuple[Codes, Booleans]:
+    """Return the condition of each test cell, and whether it is of the second half."""
+    conditions, obs = unread.truth.conditions, unread.truth.test.obs
+    keys = pd.MultiIndex.from_frame(conditions[CONDITION])
+    strata = obs[[*CONDITION, "batch", "replicate"]].agg("\x1f".join, axis=1).to_numpy(object)
+    is_first = halve(strata, np.random.default_rng(unread.truth.origin.seed))
+    return keys.get_indexer(pd.MultiIndex.from_frame(obs[CONDITION])), ~is_first
+
+
+def _drawn_of(rows: Codes, codes: Codes, names: list[str], convention: Convention) -> list[Codes]:
+    """Return the rows that are drawn of each condition."""
+    order = np.argsort(codes, kind="stable")
+    ends = np.searchsorted(codes[order], np.arange(len(names) + 1))
+    own = [rows[part] for part in np.split(order, ends)[1:-1]]
+    return [
+        part[drawn(len(part), convention.max_cells, name)]
+        for part, name in zip(own, names, strict=True)
+    ]
+
+
+def _controls(
+    side: Side, unread: UnreadTruth, layout: _Layout, found: Gathered, *, has_linear: bool
+) -> Controls:
+    sums = found.sums.take(layout.side(side))
+    if side == "given" and layout.is_anchored_to_all:
+        sums += found.sums.take(layout.side("kept"))
+    obs = getattr(unread.truth, side).obs
+    codes = layout.groups.get_indexer(obs["control_group"])
+    rows = [unread.rows[side][codes == group] for group in range(len(layout.groups))]
+    return Controls(
+        side,
+        profiles(sums, has_linear=has_linear).take(layout.group),
+        found.cells(rows),
+        layout.group,
+        sums.expressed,
+    )
+
+
+def _noisy(unread: UnreadTruth, layout: _Layout, sums: Sums, tested: Sums) -> tuple[str, ...]:
+    """Return the truth's own noisy groups, or what its numbers say where it was posed without."""
+    if not unread.is_posed_here:
+        return unread.truth.noisy_groups
+    whole = sums.take(layout.side("kept")) + sums.take(layout.side("given"))
+    groups = unread.truth.conditions["control_group"]
+    return noisy_by_moments(groups, tested.moments, layout.groups, whole.moments)
