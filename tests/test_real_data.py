@@ -15,6 +15,7 @@ import pytest
 from wildcell.datasets.curate import curate_file
 from wildcell.datasets.curate_options import CurateOptions
 from wildcell.datasets.load import load_dataset
+from wildcell.results.rank import without_shams
 from wildcell.results.table import rank_runs
 from wildcell.results.verdict import verdict
 from wildcell.run import run_scenario
@@ -89,7 +90,7 @@ def screen(tmp_path_factory):
 def run(scenario, data, runs, *, models, seeds, metrics, arm=None):
     words = replace(load_scenario(scenario), metrics=metrics, genes="all")
     run_scenario(words, data=data, models=models, runs=runs, seeds=seeds, arm=arm)
-    return read_scores(runs)
+    return without_shams(read_scores(runs))
 
 
 def mean_of(scores, model, metric="pearson_delta"):
