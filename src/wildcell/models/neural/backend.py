@@ -1,7 +1,7 @@
 """torch, imported when it is first used: it is an extra, and slow to import."""
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, TypeAlias
 
@@ -81,6 +81,21 @@ def seeded(seed: int) -> Iterator[None]:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         yield
+
+
+def random_states(device: Any) -> dict[str, Tensor]:
+    """Return the states of the random streams that a training on `device` draws from, by device."""
+    states = {"cpu": torch.get_rng_state()}
+    if device.type != "cpu":
+        states[device.type] = getattr(torch, device.type).get_rng_state()
+    return states
+
+
+def restore_random_states(states: Mapping[str, Tensor]) -> None:
+    """Bring random streams back to states that `random_states` returned."""
+    for name, state in states.items():
+        streams = torch if name == "cpu" else getattr(torch, name)
+        streams.set_rng_state(state.cpu())
 
 
 def device_peak_memory_mb(device: Any) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from wildcell.models.neural.backend import torch
+from wildcell.models.neural.backend import random_states, restore_random_states, torch
 from wildcell.store.atomic import writing
 
 UNREADABLE = (OSError, EOFError, KeyError, ValueError, RuntimeError, UnpicklingError)
@@ -28,6 +28,8 @@ class Checkpoint:
         Of what is trained on what; a file with another key is not looked at.
     rng
         The generator of draws, whose state is kept, too.
+    device
+        What the network is trained on; the state of its random stream is kept, too.
     seconds_between
         Progress is not written more often than that.
     """
@@ -35,6 +37,7 @@ class Checkpoint:
     path: Path | None
     key: str
     rng: np.random.Generator
+    device: Any
     seconds_between: float
     _last: float = field(default_factory=time.monotonic)
 
@@ -46,7 +49,7 @@ class Checkpoint:
             "key": self.key,
             "states": {name: part.state_dict() for name, part in parts.items()},
             "draws": self.rng.bit_generator.state,
-            "torch": torch.get_rng_state(),
+            "torch": random_states(self.device),
             "others": others,
         }
         with writing(self.path) as temporary:
@@ -61,7 +64,7 @@ class Checkpoint:
         for name, part in parts.items():
             part.load_state_dict(content["states"][name])
         self.rng.bit_generator.state = content["draws"]
-        torch.set_rng_state(content["torch"].cpu())
+        restore_random_states(content["torch"])
         return dict(content["others"])
 
     def remove(self) -> None:

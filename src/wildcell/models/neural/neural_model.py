@@ -202,7 +202,7 @@ class NeuralModel(Schedule, ABC):
             schedule=self,
             n_steps=n_steps,
             precision=mixed_precision(self.precision, self.place),
-            checkpoint=Checkpoint(self.progress_file, key, rng, self.seconds_between),
+            checkpoint=Checkpoint(self.progress_file, key, rng, self.place, self.seconds_between),
         )
 
     def draw_batch(self, examples: Examples, rng: np.random.Generator) -> Batch:
