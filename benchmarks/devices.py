@@ -1,9 +1,9 @@
-"""How much faster a GPU trains: `python benchmarks/devices.py [--steps N] [MODEL ...]`.
+"""How much faster a GPU trains: `python benchmarks/devices.py [--steps N] [--batch N] [MODEL ...]`.
 
-Every network takes the same steps on the same random sparse cells (2,000 genes, batches of 128
-pairs), on the CPU and on the GPU in float32 and in bfloat16, in one process. Printed are cells a
-second, the ratio to the CPU, the share of a step that is gathering the batch, and the peak memory
-of the device. `--preset paper` takes the published sizes.
+Every network takes the same steps on the same random sparse cells of 2,000 genes, on the CPU and on
+the GPU in float32 and in bfloat16, in one process, in the batches of its preset or of `--batch`
+pairs. Printed are cells a second, the ratio to the CPU, the share of a step that is gathering the
+batch, and the peak memory of the device. `--preset paper` takes the published sizes.
 """
 
 import argparse
@@ -70,7 +70,11 @@ def main() -> None:
     parser.add_argument("models", nargs="*", default=NETWORKS)
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--preset", default="default")
+    parser.add_argument("--batch", type=int)
     chosen = parser.parse_args()
+    options: dict[str, Any] = {"preset": chosen.preset}
+    if chosen.batch:
+        options["batch_size"] = chosen.batch
     material = prepare(made_task(N_CELLS), np.random.default_rng(0))
     gpu = "cuda" if torch.cuda.is_available() else "mps"
     settings = [("cpu", "float32"), (gpu, "float32"), (gpu, "bfloat16")]
@@ -81,7 +85,7 @@ def main() -> None:
     for name in chosen.models:
         slowest = 0.0
         for device, precision in settings:
-            model = built(name, device, material, preset=chosen.preset)
+            model = built(name, device, material, **options)
             seconds, gathering = timed(model, material, precision, chosen.steps)
             slowest = slowest or seconds
             print(f"{name:<16} {device:<6} {precision:<9} {model.batch_size / seconds:>9,.0f} "

@@ -88,3 +88,10 @@ def test_plug_in_that_cannot_be_imported_is_named(package, monkeypatch):
     plug_in(monkeypatch, fail)
     with pytest.raises(BenchmarkError, match=r"'garden' cannot be imported \(ModuleNotFound.*soil"):
         package.names()
+
+
+def test_a_module_that_cannot_be_imported_is_an_error_at_every_look_up(package, tmp_path):
+    (tmp_path / "plants" / "weed.py").write_text("import nothing_of_this_name")
+    for _ in range(2):
+        with pytest.raises(ModuleNotFoundError, match="nothing_of_this_name"):
+            package.get("rose")

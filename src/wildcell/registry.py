@@ -72,7 +72,14 @@ class Registry(Generic[T]):
     def _load(self) -> None:
         if self._is_loaded:
             return
-        self._is_loaded = True
+        self._is_loaded = True  # before the imports: what is imported may look something up
+        try:
+            self._import_all()
+        except BaseException:
+            self._is_loaded = False
+            raise
+
+    def _import_all(self) -> None:
         for package in self.packages:
             for module in _modules_of(package):
                 importlib.import_module(module)

@@ -61,7 +61,7 @@ def test_training_on_a_gpu_starts_from_the_same_weights_and_comes_as_far(name, d
     assert np.isfinite(answer(on_gpu)).all()
 
 
-@pytest.mark.parametrize("name", ["linear-additive", "latent-additive", "decoder-only"])
+@pytest.mark.parametrize("name", ["linear-additive", "decoder-only"])
 def test_networks_that_draw_nothing_answer_the_same_on_both(name, device):
     on_cpu, on_gpu = (answer(trained(name, device=place)) for place in ("cpu", device))
     assert on_gpu == pytest.approx(on_cpu, abs=5e-3)
@@ -72,7 +72,7 @@ def test_mixed_precision_comes_as_far(name, device):
     exact, mixed = (
         trained(name, device=device, precision=precision) for precision in ("float32", "bfloat16")
     )
-    assert mixed.history.best == pytest.approx(exact.history.best, rel=0.1)
+    assert mixed.history.best < 1.1 * exact.history.best
     assert np.isfinite(answer(mixed)).all()
 
 

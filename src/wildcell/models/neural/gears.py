@@ -73,10 +73,11 @@ class Gears(NeuralModel):
         self.genes_joined = _as_tensor(genes).to(self.place)
         known = material.encoding
         n_own = len(known.own)
-        self.nodes = np.zeros((len(known.features) + n_own, known.n_columns), dtype=np.float32)
+        nodes = np.zeros((len(known.features) + n_own, known.n_columns), dtype=np.float32)
         n_features = known.features.shape[1]
-        self.nodes[: len(known.features), :n_features] = known.features.to_numpy(np.float32)
-        self.nodes[len(known.features) :, n_features : n_features + n_own] = np.eye(n_own)
+        nodes[: len(known.features), :n_features] = known.features.to_numpy(np.float32)
+        nodes[len(known.features) :, n_features : n_features + n_own] = np.eye(n_own)
+        self.nodes = torch.from_numpy(nodes).to(self.place)
         self.n_compared = n_features
         self.control_mean = torch.from_numpy(material.train.control_mean.astype(np.float32)).to(
             self.place
@@ -123,7 +124,7 @@ class Gears(NeuralModel):
     def _change(self, batch: Batch) -> Tensor:
         """Return the change of each gene, shape (n_perturbations, n_genes)."""
         genes = self.net["genes"].weight
-        genes = genes + torch.relu(self.net["mix_genes"](self.genes_joined @ genes))
+        genes = genes + torch.relu(self.net["mix_genes"](_sums(self.genes_joined, genes)))
         parts = self._smoothed(batch.inputs)
         done = self.net["spread_out"](batch.weights @ parts)
         shown = self.net["show"](genes[None] + done[:, None])
@@ -137,10 +138,9 @@ class Gears(NeuralModel):
     def _smoothed(self, inputs: Tensor) -> Tensor:
         """Return the embeddings of components, each mixed with those of its neighbours."""
         embed = self.net["embed"]
-        nodes = torch.from_numpy(self.nodes).to(inputs.device)
         n = self.n_compared
-        joined = _nearest(inputs[:, :n], nodes[:, :n], self.n_neighbours)
-        return embed(inputs) + torch.relu(self.net["mix_parts"](joined @ embed(nodes)))
+        joined = _nearest(inputs[:, :n], self.nodes[:, :n], self.n_neighbours)
+        return embed(inputs) + torch.relu(self.net["mix_parts"](joined @ embed(self.nodes)))
 
 
 def _genes_joined(values: Matrix, n_neighbours: int) -> Matrix:
@@ -160,6 +160,12 @@ def _as_tensor(graph: Matrix) -> Tensor:
     return torch.sparse_coo_tensor(
         torch.from_numpy(places), torch.from_numpy(values), graph.shape, check_invariants=True
     ).coalesce()
+
+
+def _sums(graph: Tensor, values: Tensor) -> Tensor:
+    """Return the sum over the neighbours of each gene, in float32: CUDA has no other."""
+    with torch.autocast(values.device.type, enabled=False):
+        return graph @ values.float()
 
 
 def _nearest(inputs: Tensor, nodes: Tensor, n_neighbours: int) -> Tensor:

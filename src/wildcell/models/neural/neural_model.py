@@ -86,7 +86,7 @@ class NeuralModel(Schedule, ABC):
     device
         `auto`, `cpu`, `cuda` or `mps`.
     precision
-        `auto`, `float32` or `bfloat16`; `auto` is bfloat16 on GPUs that are fast at it.
+        `auto`, `float32` or `bfloat16` (mixed); `auto` is float32, which was the faster.
     """
 
     seed: int = 0
