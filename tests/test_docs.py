@@ -23,6 +23,7 @@ from wildcell.models.model import MODELS
 from wildcell.names import CONDITION_COLUMNS, SCORE_COLUMNS, Status
 from wildcell.results.arms import ARM_COLUMNS
 from wildcell.results.rank import RANK_COLUMNS
+from wildcell.results.strata import STRATUM_COLUMNS
 from wildcell.scenarios.folder import TASK_FILES
 from wildcell.scenarios.scenario import general_scenario_names
 from wildcell.scenarios.split import SPLITTERS
@@ -203,7 +204,14 @@ def ceiling_words(ceiling):
         ("reference/statuses.md", list(Status)),
         (
             "reference/files.md",
-            [*SCORE_COLUMNS, *RANK_COLUMNS, *CONDITION_COLUMNS, *ARM_COLUMNS, *TASK_FILES],
+            [
+                *SCORE_COLUMNS,
+                *RANK_COLUMNS,
+                *STRATUM_COLUMNS,
+                *CONDITION_COLUMNS,
+                *ARM_COLUMNS,
+                *TASK_FILES,
+            ],
         ),
         ("how-to/add-a-scenario.md", SPLITTERS.names()),
     ],

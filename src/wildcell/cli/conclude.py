@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from math import isnan
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +25,16 @@ COLUMNS = [
 ]
 
 
-def rank(runs: Path, /, *, metric: str | None = None, out: Path | None = None) -> None:
+def rank(
+    runs: Path,
+    /,
+    *,
+    metric: str | None = None,
+    means: Annotated[bool, Parameter(negative=())] = False,
+    by: str | None = None,
+    bins: int = 4,
+    out: Path | None = None,
+) -> None:
     """Rank the models of all finished runs, with intervals and coverage.
 
     Parameters
@@ -33,23 +44,38 @@ def rank(runs: Path, /, *, metric: str | None = None, out: Path | None = None) -
     metric
         The metric that is printed, with intervals; the means of the headline metrics, and the mean
         rank over those that models are ranked by, if none is named. All metrics are written.
+    means
+        Print the means over contexts (macro) and over conditions (micro), and the worst context.
+    by
+        A column of the conditions, such as effect_size, n_cells or context_distance: print and
+        write the means in its strata.
+    bins
+        Quantiles of conditions that numbers are laid in; they are the same for all models.
     out
         Table to write, .csv or .parquet.
     """
+    from wildcell.cli.means import print_means, print_strata
     from wildcell.cli.progress import working
     from wildcell.metrics.metric import METRICS
-    from wildcell.results.table import rank_runs
+    from wildcell.results.table import rank_runs, rank_runs_in_strata
+    from wildcell.results.verdict import headline_metric
     from wildcell.store.atomic import write_table
     from wildcell.store.runs import read_records, unfinished
 
     if metric is not None:
         METRICS.get(metric)
     with working("ranking"):
-        ranks, records = rank_runs(runs), read_records(runs)
+        ranks = rank_runs(runs) if by is None else rank_runs_in_strata(runs, by=by, bins=bins)
+        records = read_records(runs)
     for sentence in unfinished(records):
         print(sentence)
     if out is not None:
         write_table(out, ranks)
+    if by is not None or means:
+        chosen, print_table = metric or headline_metric(ranks), print_strata if by else print_means
+        for question, table in ranks[ranks["metric"] == chosen].groupby(QUESTION, sort=True):
+            print_table(f"{' / '.join(map(str, question))}, {chosen}", table)
+        return
     if metric is None:
         _print_headlines(ranks)
         return

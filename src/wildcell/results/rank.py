@@ -9,6 +9,7 @@ import pandas as pd
 
 from wildcell.metrics.metric import METRICS, Metric
 from wildcell.names import ABSTENTIONS, CEILING, CONDITION, REPLICATE, SHAM, Need, Status
+from wildcell.results.means import means
 from wildcell.results.stats import (
     UNKNOWN,
     Sample,
@@ -42,6 +43,13 @@ RANK_COLUMNS = [
     "low",
     "high",
     "interval",
+    "mean_kind",
+    "macro",
+    "micro",
+    "worst",
+    "worst_context",
+    "worst_scored",
+    "worst_expected",
     "difference",
     "difference_low",
     "difference_high",
@@ -80,7 +88,8 @@ def rank(scores: pd.DataFrame, references: Mapping[str, str]) -> pd.DataFrame:
     One row a question, category of conditions, metric and model, with the columns of
     `RANK_COLUMNS`. `scored`, `abstained`, `not_applicable`, `failed` and `undefined` count rows
     of the long table and add up to `expected`; `unscored` says why there is no score, in words of
-    `Status`. `same_as` names the model that this one's scores
+    `Status`. `macro`, `micro` and `worst` are those of `wildcell.results.means.Means`, and
+    `mean_kind` says which of them `mean` is. `same_as` names the model that this one's scores
     coincide with, where they do.
     """
     tables = [
@@ -149,6 +158,7 @@ def without_shams(scores: pd.DataFrame) -> pd.DataFrame:
 
 def _rank_category(scores: pd.DataFrame, reference: str) -> Iterator[tuple[str, dict[str, Any]]]:
     counts, every = _counted(scores), samples_of(scores)
+    in_context = _counted_by_context(scores)
     has_signal = _has_signal(every)
     for metric, samples in every.items():
         has_scale = has_signal or Need.DELTA not in METRICS.get(metric).needs
@@ -159,6 +169,7 @@ def _rank_category(scores: pd.DataFrame, reference: str) -> Iterator[tuple[str, 
                 {
                     "model": model,
                     **_described(sample),
+                    **_averaged(sample, metric, in_context.loc[(metric, model)]),
                     **_compared(samples, model, reference, metric),
                     "scaled": place.value,
                     "scaled_low": place.low,
@@ -220,6 +231,23 @@ def _described(sample: Sample) -> dict[str, Any]:
     }
 
 
+def _averaged(sample: Sample, metric: str, counts: pd.DataFrame) -> dict[str, Any]:
+    """Return the means of a sample, with how many rows of its worst context were scored.
+
+    Parameters
+    ----------
+    sample
+        What a model scored.
+    metric
+        By what.
+    counts
+        Columns scored, expected; indexed by context.
+    """
+    found = means(sample, best=METRICS.get(metric).best)
+    scored, expected = counts.loc[found.worst_context] if found.worst_context else (0, 0)
+    return {**found._asdict(), "worst_scored": int(scored), "worst_expected": int(expected)}
+
+
 def _has_signal(every: Mapping[str, Mapping[str, Sample]]) -> bool:
     """Whether the true effects are resolved, where a metric's denominators say so."""
     signals = [
@@ -275,6 +303,12 @@ def _counted(scores: pd.DataFrame) -> pd.DataFrame:
         undefined=counts["expected"] - told,
         n_seeds=scores["seed"].groupby(by).nunique(),
     )
+
+
+def _counted_by_context(scores: pd.DataFrame) -> pd.DataFrame:
+    """Count the rows of each metric, model and context, and those with a score."""
+    by = [scores[name] for name in ("metric", "model", "context")]
+    return (scores["status"] == Status.OK).groupby(by).agg(scored="sum", expected="size")
 
 
 def _with_reason(counts: dict[str, Any], sample: Sample) -> dict[str, Any]:

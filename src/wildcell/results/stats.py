@@ -102,6 +102,25 @@ def estimate(sample: Sample) -> Estimate:
     return contrast([Term(1.0, sample)])
 
 
+def mean_over_conditions(sample: Sample) -> float:
+    """Return the mean of the known conditions with equal weight, or their ratio of sums.
+
+    NaN where nothing is known, or the ratio's denominators are not above 0 as a whole.
+
+    Examples
+    --------
+    >>> unknown, names = np.full(3, np.nan), np.array(list("aab"), dtype=object)
+    >>> mean_over_conditions(Sample(names, names, np.array([0.0, 0.5, 1.0]), unknown, unknown))
+    0.5
+    """
+    known = shown(sample, sample.is_known)
+    if not len(known.value) or not _has_mean(known):
+        return np.nan
+    if not known.is_ratio:
+        return float(known.value.mean())
+    return _deviations(known, within=False)[0]
+
+
 class Term(NamedTuple):
     """The mean of a sample, times a factor."""
 
@@ -137,14 +156,14 @@ def contrast(terms: Sequence[Term], clusters: Mapping[str, str] | None = None) -
     known = np.all([term.sample.is_known for term in terms], axis=0)
     if not known.any():
         return UNKNOWN
-    shown = [Term(factor, _shown(sample, known)) for factor, sample in terms]
-    if not all(_has_mean(sample) for _, sample in shown):
+    known_terms = [Term(factor, shown(sample, known)) for factor, sample in terms]
+    if not all(_has_mean(sample) for _, sample in known_terms):
         return UNKNOWN
-    level, blocks = _independent_blocks(shown[0].sample, clusters or {})
-    of_each = [_deviations(sample, within=level == THESE_CONTEXTS) for _, sample in shown]
-    mean = sum(term.factor * mean for term, (mean, _) in zip(shown, of_each, strict=True))
+    level, blocks = _independent_blocks(known_terms[0].sample, clusters or {})
+    of_each = [_deviations(sample, within=level == THESE_CONTEXTS) for _, sample in known_terms]
+    mean = sum(term.factor * mean for term, (mean, _) in zip(known_terms, of_each, strict=True))
     influence = np.sum(
-        [term.factor * parts for term, (_, parts) in zip(shown, of_each, strict=True)], axis=0
+        [term.factor * parts for term, (_, parts) in zip(known_terms, of_each, strict=True)], axis=0
     )
     return _interval(float(mean), _summed(influence, blocks), level)
 
@@ -275,8 +294,8 @@ def scaled(model: Sample, reference: Sample, ceiling: Sample, *, best: Best) -> 
     shared = model.is_known & reference.is_known & np.isfinite(ceiling.value)
     if not shared.any():
         return nothing
-    u, b = _shown(model, shared), _shown(reference, shared)
-    c = _with_parts_of(_shown(ceiling, shared), b)
+    u, b = shown(model, shared), shown(reference, shared)
+    c = _with_parts_of(shown(ceiling, shared), b)
     headroom = estimate(difference(c, b))
     sign = 1 if best == "high" else -1
     if not sign * headroom.mean > HEADROOM_IN_ERRORS * headroom.error:
@@ -302,7 +321,8 @@ def _minus(above: Sample, factor: float, headroom: Sample) -> Sample:
     )
 
 
-def _shown(sample: Sample, rows: Booleans) -> Sample:
+def shown(sample: Sample, rows: Booleans) -> Sample:
+    """Return the rows of a sample where `rows` holds."""
     return Sample(
         sample.context[rows],
         sample.perturbation[rows],

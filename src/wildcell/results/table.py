@@ -7,13 +7,20 @@ import pandas as pd
 
 from wildcell.results.arms import compare_arms
 from wildcell.results.rank import rank
-from wildcell.store.runs import read_records, read_scores
+from wildcell.results.strata import BINS, rank_in_strata
+from wildcell.store.runs import read_conditions, read_records, read_scores
 from wildcell.store.split_tables import read_split_tables
 
 
 def rank_runs(runs: Path) -> pd.DataFrame:
     """Rank the models of all finished runs in a folder; see `wildcell.results.rank.rank`."""
     return rank(read_scores(runs), _references(runs))
+
+
+def rank_runs_in_strata(runs: Path, *, by: str, bins: int = BINS) -> pd.DataFrame:
+    """Rank models by stratum; see `wildcell.results.strata.rank_in_strata`."""
+    scores, conditions = read_scores(runs), read_conditions(runs)
+    return rank_in_strata(scores, _references(runs), conditions, by=by, bins=bins)
 
 
 def compare_arms_of_runs(
