@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from wildcell.arrays import Codes, Floats, Matrix
+from wildcell.arrays import Booleans, Codes, Floats, Matrix
 from wildcell.errors import DataError
 from wildcell.models.neural.backend import Tensor
 from wildcell.models.neural.batch import Batch, dense, to_device, treatment_arrays
@@ -51,6 +51,32 @@ def runs_of(groups: Codes, n_groups: int) -> Runs:
 
 
 @dataclass(frozen=True)
+class Source:
+    """Conditions that pairs are drawn of.
+
+    Attributes
+    ----------
+    perturbed
+        Conditions in which something was done.
+    controls
+        Controls that stand as a condition.
+    """
+
+    perturbed: Codes
+    controls: Codes
+
+    def draw(self, n: int, rng: np.random.Generator, *, control_share: float) -> Codes:
+        """Draw conditions uniformly, controls in their share of the draws; none where none are."""
+        if not len(self.perturbed):
+            return self.perturbed
+        drawn = self.perturbed[rng.integers(len(self.perturbed), size=n)]
+        if control_share > 0 and len(self.controls):
+            of_controls = self.controls[rng.integers(len(self.controls), size=n)]
+            drawn = np.where(rng.random(n) < control_share, of_controls, drawn)
+        return drawn
+
+
+@dataclass(frozen=True)
 class Examples:
     """Conditions, the cells of each, and the controls of its control group.
 
@@ -74,6 +100,9 @@ class Examples:
         Cells of each condition.
     controls
         Control cells of each control group.
+    own, foreign
+        Conditions of the screen that is asked about, and those of other screens beside them; of
+        all screens where there are none of its own.
     """
 
     values: Matrix
@@ -85,35 +114,54 @@ class Examples:
     control_group: Codes
     cells: Runs
     controls: Runs
+    own: Source
+    foreign: Source
+
+    def n_foreign(self, n: int, *, at_most: float) -> int:
+        """Return how many foreign pairs go beside `n` of the screen that is asked about.
+
+        As many for each foreign condition as there are for each own one, and at most `at_most`
+        times `n`.
+        """
+        share = len(self.foreign.perturbed) / max(1, len(self.own.perturbed))
+        return round(n * min(share, at_most))
 
     def draw(
-        self, n: int, rng: np.random.Generator, *, set_size: int = 1, control_share: float = 0.0
+        self,
+        n: int,
+        rng: np.random.Generator,
+        *,
+        set_size: int = 1,
+        control_share: float = 0.0,
+        n_foreign: int = 0,
     ) -> tuple[Codes, Codes, Codes]:
         """Draw pairs of control and perturbed cells, uniformly over conditions.
+
+        Foreign pairs come after the others, of which there are as many with them as without.
 
         Parameters
         ----------
         n
-            Pairs, brought up to a multiple of `set_size`.
+            Pairs of the screen that is asked about, brought up to a multiple of `set_size`.
         rng
             Of the draws.
         set_size
             Consecutive pairs that are of one condition.
         control_share
             Share of the draws in which controls stand as the perturbed cells.
+        n_foreign
+            Pairs of other screens, brought up likewise.
 
         Returns
         -------
-        The condition, the control cell and the perturbed cell of each pair, shape (n,) each.
+        The condition, the control cell and the perturbed cell of each pair, shape (n + n_foreign,)
+        each.
         """
-        n_sets = -(-n // set_size)
-        are_controls = np.flatnonzero(self.perturbation < 0)
-        are_perturbed = np.flatnonzero(self.perturbation >= 0)
-        drawn = are_perturbed[rng.integers(len(are_perturbed), size=n_sets)]
-        if control_share > 0 and len(are_controls):
-            of_controls = are_controls[rng.integers(len(are_controls), size=n_sets)]
-            drawn = np.where(rng.random(n_sets) < control_share, of_controls, drawn)
-        conditions = np.repeat(drawn, set_size)
+        drawn = [
+            source.draw(-(-pairs // set_size), rng, control_share=control_share)
+            for source, pairs in ((self.own, n), (self.foreign, n_foreign))
+        ]
+        conditions = np.repeat(np.concatenate(drawn), set_size)
         controls = self.controls.draw(self.control_group[conditions], rng)
         return conditions, controls, self.cells.draw(conditions, rng)
 
@@ -162,6 +210,8 @@ def arrange(
     perturbation: Codes,
     treatments: Treatments,
     contexts: pd.Index,
+    *,
+    is_foreign: Booleans,
 ) -> Examples:
     """Arrange cells for conditions, and after them the controls of each group as conditions.
 
@@ -170,13 +220,15 @@ def arrange(
     cells
         The cells; only those of the conditions, and controls, are looked at.
     conditions
-        Columns context, perturbation, control_group.
+        Columns context, perturbation, control_group, is_foreign.
     perturbation
         Of each condition, a row of `treatments`.
     treatments
         The perturbations, each once.
     contexts
         Those trained on, sorted.
+    is_foreign
+        Which cells are of other screens than the one asked about, shape (n_cells,).
 
     Raises
     ------
@@ -191,14 +243,23 @@ def arrange(
             f"Condition ({lost['context']}, {lost['perturbation']}) has no controls; give controls "
             f"of its control group {lost['control_group']!r}, or leave it out."
         )
-    keys = pd.MultiIndex.from_frame(conditions[CONDITION].astype(str))
-    condition_of = keys.get_indexer(pd.MultiIndex.from_frame(cells.obs[CONDITION].astype(str)))
+    is_beside = conditions["is_foreign"].to_numpy(dtype=bool)
+    condition_of = _keys(conditions, is_beside).get_indexer(_keys(cells.obs, is_foreign))
     group_of = names.get_indexer(cells.obs["control_group"].astype(str))
     group_of = np.where(cells.is_control, group_of, -1)
     n = len(conditions)
     controls = cells.obs[cells.is_control].drop_duplicates("control_group")
     context_of_group = controls.set_index("control_group")["context"].astype(str).reindex(names)
     values = cells.lognorm
+    own, foreign = (
+        Source(np.flatnonzero(are_perturbed), n + np.unique(group_of[are_controls]))
+        for are_perturbed, are_controls in (
+            (~is_beside, cells.is_control & ~is_foreign),
+            (is_beside, cells.is_control & is_foreign),
+        )
+    )
+    if not len(own.perturbed):
+        own, foreign = foreign, own
     return Examples(
         values=values,
         state=values if cells.embedding is None else cells.embedding.astype(np.float32),
@@ -209,4 +270,11 @@ def arrange(
         control_group=np.append(group, np.arange(len(names))),
         cells=runs_of(np.where(group_of < 0, condition_of, n + group_of), n + len(names)),
         controls=runs_of(group_of, len(names)),
+        own=own,
+        foreign=foreign,
     )
+
+
+def _keys(table: pd.DataFrame, is_foreign: Booleans) -> pd.MultiIndex:
+    names = [table[name].astype(str) for name in CONDITION]
+    return pd.MultiIndex.from_arrays([*names, is_foreign])

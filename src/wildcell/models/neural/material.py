@@ -1,11 +1,11 @@
 """From a task to what a network is trained and looked at on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
-from wildcell.arrays import Booleans, Floats
+from wildcell.arrays import Booleans, Floats, moments
 from wildcell.errors import DataError
 from wildcell.models.neural.examples import Examples, arrange
 from wildcell.models.neural.treatment import Encoding, learn_encoding
@@ -25,7 +25,7 @@ class Side:
     examples
         The cells by condition; controls of each group stand as conditions after the others.
     conditions
-        Columns context, perturbation, control_group.
+        Columns context, perturbation, control_group, is_foreign.
     mean
         Measured mean log values of the conditions, shape (n_conditions, n_genes).
     control_mean
@@ -75,12 +75,12 @@ def prepare(task: Task, rng: np.random.Generator, *, use_embedding: bool = True)
     contexts = pd.Index(sorted(set(trained["context"].astype(str))))
     train, val = task.train, _answerable(task.val, query, encoding)
     if val.is_control.all():
-        train, val = _held_out(task.train, rng)
+        train, val = _held_out(task, rng)
     if not use_embedding:
         train, val = _without_embedding(train), _without_embedding(val)
     return Material(
-        _side(train, query, encoding, contexts),
-        _side(val, query, encoding, contexts),
+        _side(replace(task, train=train), encoding, contexts),
+        _side(replace(task, train=val), encoding, contexts),
         encoding,
         contexts,
     )
@@ -88,22 +88,43 @@ def prepare(task: Task, rng: np.random.Generator, *, use_embedding: bool = True)
 
 def ask_examples(query: Query, material_encoding: Encoding, contexts: pd.Index) -> Examples:
     """Return the conditions of a query and their given controls; no cell of them is known."""
-    return _arranged(query.controls, query.conditions, query, material_encoding, contexts)
+    cells, conditions = query.controls, query.conditions.assign(is_foreign=False)
+    none = np.zeros(cells.n, dtype=bool)
+    return _arranged(cells, conditions, query, material_encoding, contexts, is_foreign=none)
 
 
-def _side(cells: Cells, query: Query, encoding: Encoding, contexts: pd.Index) -> Side:
-    conditions, perturbed = cells.condition_moments()
+def _side(task: Task, encoding: Encoding, contexts: pd.Index) -> Side:
+    """Arrange the training cells of a task; those given over and over are conditions apart."""
+    cells, is_foreign = task.train, task.is_foreign
+    keys = [*CONDITION, "is_foreign"]
+    obs = cells.obs[[*CONDITION, "control_group"]].assign(is_foreign=is_foreign)
+    conditions = (
+        obs.loc[~cells.is_control]
+        .drop_duplicates(keys)
+        .sort_values(["is_foreign", *CONDITION])
+        .reset_index(drop=True)
+    )
+    groups = pd.MultiIndex.from_frame(conditions[keys]).get_indexer(
+        pd.MultiIndex.from_frame(obs[keys])
+    )
+    perturbed = moments(cells.lognorm, groups, len(conditions))
     _, control = cells.control_moments()
-    examples = _arranged(cells, conditions, query, encoding, contexts)
+    examples = _arranged(cells, conditions, task.query, encoding, contexts, is_foreign=is_foreign)
     return Side(examples, conditions, perturbed.mean, control.mean)
 
 
 def _arranged(
-    cells: Cells, conditions: pd.DataFrame, query: Query, encoding: Encoding, contexts: pd.Index
+    cells: Cells,
+    conditions: pd.DataFrame,
+    query: Query,
+    encoding: Encoding,
+    contexts: pd.Index,
+    *,
+    is_foreign: Booleans,
 ) -> Examples:
     codes, keys = pd.factorize(conditions["perturbation"].astype(str))
     treatments = encoding.encode(query.components, keys)
-    return arrange(cells, conditions, codes, treatments, contexts)
+    return arrange(cells, conditions, codes, treatments, contexts, is_foreign=is_foreign)
 
 
 def _answerable(cells: Cells, query: Query, encoding: Encoding) -> Cells:
@@ -115,9 +136,14 @@ def _answerable(cells: Cells, query: Query, encoding: Encoding) -> Cells:
     return cells if rows.all() else cells.select(rows)
 
 
-def _held_out(cells: Cells, rng: np.random.Generator) -> tuple[Cells, Cells]:
-    """Set a tenth of the cells of each condition aside; both sides have all controls."""
-    is_aside = _drawn_from_each(cells, rng)
+def _held_out(task: Task, rng: np.random.Generator) -> tuple[Cells, Cells]:
+    """Set a tenth of the cells of each condition aside; both sides have all controls.
+
+    Those of other screens are trained on only, unless there are no others.
+    """
+    cells, is_aside = task.train, _drawn_from_each(task.train, rng)
+    if not (task.is_foreign | cells.is_control).all():
+        is_aside &= ~task.is_foreign
     if not is_aside.any():
         return cells, cells
     return cells.select(~is_aside), cells.select(is_aside | cells.is_control)

@@ -79,6 +79,9 @@ class NeuralModel(Schedule, ABC):
         Whether encoders read the cell embedding in the place of expression, where there is one.
     control_share
         Share of the draws in which other controls stand as perturbed cells.
+    foreign_share
+        Pairs of other screens in a step, at most, over those of the screen that is asked about;
+        they come beside its own, of which there are as many in every arm.
     answers_cells
         Whether it answers with cells, one for each control, instead of their mean.
     n_controls
@@ -94,6 +97,7 @@ class NeuralModel(Schedule, ABC):
     anchored: bool = True
     cell_embedding: bool = True
     control_share: float = 0.2
+    foreign_share: float = 1.0
     answers_cells: bool = False
     n_controls: int = 256
     device: str = "auto"
@@ -206,9 +210,13 @@ class NeuralModel(Schedule, ABC):
         )
 
     def draw_batch(self, examples: Examples, rng: np.random.Generator) -> Batch:
-        """Return the next batch to train on."""
+        """Return the next batch to train on: as many pairs of the target whatever is pooled."""
         pairs = examples.draw(
-            self.batch_size, rng, set_size=self.cells_at_once, control_share=self.control_share
+            self.batch_size,
+            rng,
+            set_size=self.cells_at_once,
+            control_share=self.control_share,
+            n_foreign=examples.n_foreign(self.batch_size, at_most=self.foreign_share),
         )
         return examples.batch(*pairs, device=self.place, set_size=self.cells_at_once)
 
