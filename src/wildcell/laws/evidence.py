@@ -112,17 +112,27 @@ def answers_to(truth: Clouds, rng: np.random.Generator) -> dict[str, Clouds]:
 
 
 def random_answer(truth: Clouds, rng: np.random.Generator) -> Clouds:
-    """Return an answer with something of the truth, of another one and of noise.
+    """Return an answer with something of the truth, of another one, of noise and of a shift.
 
     How much of each, whether the noise is on few genes or on many, and how far the cells spread
-    is drawn for each perturbation.
+    is drawn for each perturbation; a shift is of all genes alike.
     """
     delta, n = truth.delta, len(truth.cells)
     own, other, size = (factors[:, None] for factors in rng.uniform(-1, 2, (3, n)))
     is_noisy = rng.random(delta.shape) < rng.uniform(0.02, 1, (n, 1))
     noise = EFFECT * size * is_noisy * rng.standard_t(3, delta.shape)
-    moved = truth.with_delta(own * delta + other / 2 * np.roll(delta, 1, axis=0) + noise)
+    shift = rng.normal(0, EFFECT / 2, (n, 1))
+    moved = truth.with_delta(own * delta + other / 2 * np.roll(delta, 1, axis=0) + noise + shift)
     return moved.with_spread(rng.uniform(0.3, 2, n))
+
+
+def beside_others(answer: Clouds, rng: np.random.Generator) -> Clouds:
+    """Return an answer beside controls drawn anew, with replacement, from its own.
+
+    In a run the truth and its answers are measured against two halves of the controls.
+    """
+    rows = rng.integers(len(answer.control), size=len(answer.control))
+    return replace(answer, control=answer.control[rows])
 
 
 def take(response: Response, perturbations: Codes, genes: Codes) -> Response:

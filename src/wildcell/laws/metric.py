@@ -14,6 +14,7 @@ from wildcell.laws.evidence import (
     Clouds,
     answers_to,
     bare,
+    beside_others,
     draw_clouds,
     random_answer,
     response_of,
@@ -266,8 +267,10 @@ def _are_twins(metric: Metric, other: Metric) -> bool:
 
 @cache
 def _random_answers() -> list[Response]:
+    """Return answers that are measured against other controls than the truth, as in a run."""
     rng = np.random.default_rng(6)
-    return [response_of(random_answer(_truth(), rng)) for _ in range(N_RANDOM_ANSWERS)]
+    answers = [random_answer(_truth(), rng) for _ in range(N_RANDOM_ANSWERS)]
+    return [response_of(beside_others(answer, rng)) for answer in answers]
 
 
 @cache
