@@ -160,7 +160,7 @@ def flat_prediction_is_never_rewarded(metric: Metric) -> str:
 
 
 def missing_answer_is_missing_alone(metric: Metric) -> str:
-    """A missing answer has no score, and changes that of no other perturbation."""
+    """A missing answer has no score, and changes that of no other, unless ranked beside them."""
     truth, answer = _true(), response_of(random_answer(_truth(), np.random.default_rng(3)))
     whole, rest = (score_case(_case(truth, one), [metric]) for one in (answer, without(answer, 2)))
     if rest["status"][2] != Status.MISSING or np.isfinite(rest["value"][2]):
@@ -168,7 +168,10 @@ def missing_answer_is_missing_alone(metric: Metric) -> str:
     if not np.isfinite(rest["null"][2]):
         return f"it counts as {rest['null'][2]} in means; declare a null value."
     others = np.arange(len(whole)) != 2
-    if not _equal(whole["value"][others].to_numpy(), rest["value"][others].to_numpy()):
+    before, after = (scores["value"][others].to_numpy() for scores in (whole, rest))
+    if metric.compares_answers:
+        return "" if np.isfinite(after).all() else f"the others score {after.round(4)}."
+    if not _equal(before, after):
         return "the others' scores changed."
     return ""
 

@@ -67,6 +67,8 @@ class Metric:
     slack
         How much better than the truth's own an answer may score: where what is to be found comes
         of a test of the cells, and the answer enters by its means.
+    compares_answers
+        Whether a score depends on the answers to other perturbations, as ranks of predictions do.
     """
 
     name: str
@@ -84,6 +86,7 @@ class Metric:
     is_log: bool = False
     twin_of: str | None = None
     slack: float = 0.0
+    compares_answers: bool = False
 
     @property
     def twin(self) -> str | None:
@@ -131,6 +134,7 @@ def metric(
     is_log: bool = False,
     has_twin: bool = False,
     slack: float = 0.0,
+    compares_answers: bool = False,
 ) -> Callable[[Compute], Compute]:
     """Register a function as a metric; the arguments are the fields of `Metric`.
 
@@ -161,6 +165,7 @@ def metric(
             range,
             is_log,
             slack=slack,
+            compares_answers=compares_answers,
         )
         METRICS.add(name, registered)
         if has_twin:
