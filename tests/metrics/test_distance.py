@@ -8,8 +8,10 @@ from scipy import sparse
 from scipy.spatial.distance import cdist, pdist
 
 from wildcell.laws.evidence import draw_clouds, random_answer, response_of
-from wildcell.metrics.distance import energy_distance
+from wildcell.metrics.components import Components
+from wildcell.metrics.distance import energy_distance, energy_distance_pca, mmd, mmd_pca
 from wildcell.metrics.pairwise import distances, mean_distance_between, mean_distance_within
+from wildcell.metrics.transport_distance import sinkhorn_pca, wasserstein_pca
 
 
 @pytest.fixture
@@ -54,12 +56,13 @@ def test_single_precision_cells_are_measured_in_double(rng):
     assert mean_distance_within(single) == pytest.approx(expected, rel=1e-6)
 
 
-def test_energy_distance_is_that_of_its_formula(rng):
+def test_energy_distance_is_that_of_its_formula_without_the_targets(rng):
     truth = draw_clouds(rng, n=3)
     answer = random_answer(truth, rng)
+    kept = response_of(truth).kept_genes
     expected = [
-        2 * cdist(x, y).mean() - pdist(x).mean() - pdist(y).mean()
-        for x, y in zip(truth.cells, answer.cells, strict=True)
+        2 * cdist(x[:, use], y[:, use]).mean() - pdist(x[:, use]).mean() - pdist(y[:, use]).mean()
+        for x, y, use in zip(truth.cells, answer.cells, kept, strict=True)
     ]
     found = energy_distance(response_of(truth), response_of(answer))
     np.testing.assert_allclose(found, expected, rtol=1e-6)
@@ -88,3 +91,77 @@ def test_energy_distance_of_one_cell_is_unknown_and_of_others_is_not(rng):
     response = response_of(truth)
     few = with_cells(response, [truth.cells[0][:1], truth.cells[1][:0], truth.cells[2]])
     assert np.isnan(energy_distance(response, few)).tolist() == [True, True, False]
+
+
+def discrepancy(x, y):
+    """The unbiased discrepancy, written out, at the median distance of the first cloud's cells."""
+    width = np.median(pdist(x))
+
+    def kernel(distance):
+        return np.exp(-(distance**2) / (2 * width**2))
+
+    return kernel(pdist(x)).mean() + kernel(pdist(y)).mean() - 2 * kernel(cdist(x, y)).mean()
+
+
+def test_mmd_is_its_formula_at_the_width_of_the_truth(rng):
+    truth = draw_clouds(rng, n=3)
+    answer = random_answer(truth, rng)
+    kept = response_of(truth).kept_genes
+    expected = [
+        discrepancy(x[:, use], y[:, use])
+        for x, y, use in zip(truth.cells, answer.cells, kept, strict=True)
+    ]
+    np.testing.assert_allclose(mmd(response_of(truth), response_of(answer)), expected, rtol=1e-6)
+
+
+def test_distances_in_components_are_of_the_centred_cells_without_their_targets(rng):
+    clouds = draw_clouds(rng, n=3)
+    answer = random_answer(clouds, rng)
+    truth, prediction = response_of(clouds), response_of(answer)
+    components = truth.components
+
+    def seen(cells, kept):
+        return np.where(kept, cells - components.centre, 0.0) @ components.loadings
+
+    pairs = [
+        (seen(x, kept), seen(y, kept))
+        for x, y, kept in zip(clouds.cells, answer.cells, truth.kept_genes, strict=True)
+    ]
+    energies = [2 * cdist(x, y).mean() - pdist(x).mean() - pdist(y).mean() for x, y in pairs]
+    np.testing.assert_allclose(energy_distance_pca(truth, prediction), energies, rtol=1e-6)
+    expected = [discrepancy(x, y) for x, y in pairs]
+    np.testing.assert_allclose(mmd_pca(truth, prediction), expected, rtol=1e-6)
+
+
+def test_a_truth_without_spread_has_no_scale_to_be_seen_at(rng):
+    truth = draw_clouds(rng, n=3)
+    response = response_of(truth)
+    equal = with_cells(response, np.repeat(truth.cells[:, :1], 20, axis=1))
+    assert np.isnan(mmd(equal, response)).all()
+    assert np.isfinite(mmd(response, equal)).all()
+
+
+def test_components_and_pairs_within_the_truth_are_computed_once(rng, monkeypatch):
+    seen = []
+    transform = Components.transform
+    monkeypatch.setattr(
+        Components, "transform", lambda self, cells: seen.append(1) or transform(self, cells)
+    )
+    truth = draw_clouds(rng, n=3)
+    response = response_of(truth)
+    for answer in (random_answer(truth, rng), random_answer(truth, rng)):
+        prediction = response_of(answer)
+        for distance in (energy_distance_pca, mmd_pca, sinkhorn_pca, wasserstein_pca):
+            distance(response, prediction)
+    assert len(seen) == 3 * 3  # the truth's cells, and those of two answers
+
+
+def test_mmd_of_two_samples_of_one_distribution_is_zero_on_average():
+    base, rng, draws = draw_clouds(np.random.default_rng(3), n=4), np.random.default_rng(1), []
+    for _ in range(30):
+        first, second = (
+            replace(base, cells=np.maximum(1 + rng.normal(size=(4, 15, 150)), 0)) for _ in range(2)
+        )
+        draws.append(mmd(response_of(first), response_of(second)))
+    draws = np.array(draws)
+    assert abs(draws.mean()) < 3 * draws.std() / np.sqrt(draws.size)

@@ -103,14 +103,6 @@ def test_components_draw_evenly_from_all_perturbations(response):
     assert few.components.loadings.shape == (150, 3)
 
 
-def test_coordinates_are_those_of_the_cells_without_their_targets(response):
-    truth, cells = response.components, response.cells[2].toarray()
-    centred = np.where(response.kept_genes[2], cells - truth.centre, 0.0)
-    expected = centred @ truth.loadings
-    np.testing.assert_allclose(response.coordinates[2], expected, atol=1e-8)
-    assert bare(response).coordinates_in(truth) is None
-
-
 def test_second_panel_is_the_response_on_its_genes(response):
     genes = np.flatnonzero(response.detected)
     expected = take(response, np.arange(4), genes)

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.spatial.distance import pdist
 
 from wildcell.laws.evidence import bare, draw_clouds, response_of, without
 from wildcell.metrics.convention import Convention
@@ -84,8 +83,3 @@ def test_response_of_one_gene_is_flat(response):
         targets=np.zeros((4, 1), dtype=bool),
     )
     assert one.is_flat.all()
-
-
-def test_within_distance_is_that_of_pairs_of_cells(response):
-    expected = [pdist(cells.toarray()).mean() for cells in response.cells]
-    np.testing.assert_allclose(response.within_distance, expected, rtol=1e-6)

@@ -1,19 +1,16 @@
-"""How far apart the clouds of predicted and true cells are."""
-
-from collections.abc import Sequence
-from typing import TypeAlias
+"""How far apart the clouds of predicted and true cells are, by the distances of pairs of cells."""
 
 import numpy as np
 
 from wildcell.arrays import Floats
 from wildcell.metrics import pairwise
-from wildcell.metrics.conditions import over_conditions
+from wildcell.metrics.kernel import discrepancy, own_scale
 from wildcell.metrics.metric import metric
-from wildcell.metrics.pairwise import Cells
+from wildcell.metrics.pairwise import Cells, mean_distance_within
+from wildcell.metrics.remembered import remembered
 from wildcell.metrics.response import Response
+from wildcell.metrics.spaces import Space, clouds, of_clouds, over_clouds
 from wildcell.names import Need, Status
-
-Clouds: TypeAlias = Sequence[Cells]
 
 
 @metric(
@@ -36,9 +33,7 @@ def energy_distance(truth: Response, prediction: Response) -> Floats:
     Euclidean on log values, unbiased (pairs of a cell with itself are left out), so that two
     samples of one distribution are at 0 on average.
     """
-    assert truth.sample is not None
-    assert prediction.sample is not None
-    return _energies(truth.sample, prediction.sample, truth.within_distance)
+    return _energies(truth, prediction, "genes")
 
 
 @metric(
@@ -58,14 +53,69 @@ def energy_distance_pca(truth: Response, prediction: Response) -> Floats:
     The components are those of the true cells and kept controls; what a perturbation's own target
     genes add to them is left out of its cells, on both sides.
     """
-    true, predicted = truth.coordinates, prediction.coordinates_in(truth.components)
-    if true is None or predicted is None:
-        return np.full(len(truth.perturbations), np.nan)
-    return _energies(true, predicted, truth.within_distance_in_components)
+    return _energies(truth, prediction, "components")
 
 
-def _energies(truth: Clouds, prediction: Clouds, within_truth: Floats) -> Floats:
+@metric(
+    "mmd",
+    best="low",
+    family="distance",
+    formula=(
+        "E k(x, x') + E k(y, y') - 2 E k(x, y), k = exp(-|x - y|^2 / (2 w^2)), w the median "
+        "distance of two true cells, no cell paired with itself"
+    ),
+    range="about 0 to 2",
+    needs=(Need.CELLS,),
+    ceiling=0.0,
+    undefined=Status.TOO_FEW_CELLS,
+    cite="Gretton et al., J Mach Learn Res 13:723 (2012)",
+)
+def mmd(truth: Response, prediction: Response) -> Floats:
+    """Squared maximum mean discrepancy of the cell clouds in all genes, unbiased.
+
+    Under one Gaussian kernel whose width is the truth's, so that no prediction can choose the scale
+    that it is looked at.
+    """
+    return _discrepancies(truth, prediction, "genes")
+
+
+@metric(
+    "mmd_pca",
+    best="low",
+    family="distance",
+    formula="mmd in 50 principal components of the true cells and kept controls",
+    range="about 0 to 2",
+    needs=(Need.CELLS,),
+    ceiling=0.0,
+    undefined=Status.TOO_FEW_CELLS,
+    cite="Gretton et al., J Mach Learn Res 13:723 (2012)",
+)
+def mmd_pca(truth: Response, prediction: Response) -> Floats:
+    """Squared maximum mean discrepancy in the principal components of the truth, unbiased."""
+    return _discrepancies(truth, prediction, "components")
+
+
+def _energies(truth: Response, prediction: Response, space: Space) -> Floats:
     def of_condition(first: Cells, second: Cells, within_first: float) -> float:
         return pairwise.energy_distance(first, second, within_first=within_first)
 
-    return np.array(over_conditions(of_condition, truth, prediction, within_truth))
+    both = clouds(truth, truth, space), clouds(prediction, truth, space)
+    return over_clouds(of_condition, *both, _within_distance(truth, space))
+
+
+def _discrepancies(truth: Response, prediction: Response, space: Space) -> Floats:
+    both = clouds(truth, truth, space), clouds(prediction, truth, space)
+    width, within = _kernel_scale(truth, space).T
+    return over_clouds(discrepancy, *both, within, width)
+
+
+@remembered
+def _within_distance(truth: Response, space: Space) -> Floats:
+    """Return the mean distance of two cells of each perturbation, shape (n_perturbations,)."""
+    return of_clouds(mean_distance_within, clouds(truth, truth, space))
+
+
+@remembered
+def _kernel_scale(truth: Response, space: Space) -> Floats:
+    """Return width and mean kernel of each perturbation's cells, shape (n_perturbations, 2)."""
+    return np.reshape(of_clouds(own_scale, clouds(truth, truth, space)), (-1, 2))

@@ -54,6 +54,45 @@ def gaussian_mmd(
     )
 
 
+def discrepancy(first: Cells, second: Cells, within_first: float, sigma: float) -> float:
+    """Return the unbiased squared discrepancy under one Gaussian kernel of a given width.
+
+    Parameters
+    ----------
+    first, second
+        Cells, shapes (n_first, n_genes) and (n_second, n_genes).
+    within_first
+        Mean of the kernel over two different cells of the first cloud; see `own_scale`.
+    sigma
+        Width of the kernel; NaN is a cloud without one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> cells = np.random.default_rng(0).normal(size=(50, 4))
+    >>> width, within = own_scale(cells)
+    >>> bool(discrepancy(cells, cells + 1, within, width) > 0.1)
+    True
+    """
+    if np.isnan(sigma) or second.shape[0] < 2:
+        return float("nan")
+    pairs = pair(first, second)
+    within_second = mean_within(_kernel(pairs.within_second, sigma))
+    return within_first + within_second - 2 * mean_between(_kernel(pairs.between, sigma))
+
+
+def own_scale(cells: Cells) -> tuple[float, float]:
+    """Return the median distance of two cells of a cloud, and the mean kernel of that width.
+
+    NaN for fewer than two cells, and where more than half of all pairs coincide.
+    """
+    pairs = pair(cells)
+    median = median_distance(pairs) if cells.shape[0] > 1 else 0.0
+    if median == 0:
+        return float("nan"), float("nan")
+    return median, mean_within(_kernel(pairs.squared, median))
+
+
 def linear_mmd(first: Cells, second: Cells, *, unbiased: bool = True) -> float:
     """Return the squared maximum mean discrepancy under the kernel k(x, y) = <x, y>.
 
@@ -69,9 +108,10 @@ def median_distance(pairs: Pairs) -> float:
 
 
 def _discrepancy(pairs: Pairs, sigma: float, *, unbiased: bool) -> float:
-    def kernel(squared: Floats) -> Floats:
-        return np.exp(squared / (-2 * sigma**2))
+    within_first = mean_within(_kernel(pairs.within_first, sigma), unbiased=unbiased)
+    within_second = mean_within(_kernel(pairs.within_second, sigma), unbiased=unbiased)
+    return within_first + within_second - 2 * mean_between(_kernel(pairs.between, sigma))
 
-    within_first = mean_within(kernel(pairs.within_first), unbiased=unbiased)
-    within_second = mean_within(kernel(pairs.within_second), unbiased=unbiased)
-    return within_first + within_second - 2 * mean_between(kernel(pairs.between))
+
+def _kernel(squared: Floats, sigma: float) -> Floats:
+    return np.exp(squared / (-2 * sigma**2))

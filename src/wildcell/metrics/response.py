@@ -9,12 +9,10 @@ from numpy.typing import NDArray
 
 from wildcell.arrays import Booleans, Codes, Floats, Matrix, Names
 from wildcell.metrics.components import Components, fit_components
-from wildcell.metrics.conditions import over_conditions
 from wildcell.metrics.convention import OURS, Convention
 from wildcell.metrics.differential import Differential, MeanTest
 from wildcell.metrics.grouped import on_columns, sampled, sizes_of, stacked
 from wildcell.metrics.mann_whitney import RankTest
-from wildcell.metrics.pairwise import mean_distance_within
 from wildcell.metrics.tested import Means, mean_tests, rank_tests, table_of
 
 
@@ -125,12 +123,6 @@ class Response:
             return None
         return sampled(self.cells, self.convention.max_cells, self.perturbations)
 
-    @cached_property
-    def within_distance(self) -> Floats:
-        """Mean distance between two cells of each perturbation, shape (n_perturbations,)."""
-        assert self.sample is not None
-        return np.array(over_conditions(mean_distance_within, self.sample))
-
     @property
     def has_tests(self) -> bool:
         """Whether there is anything `de` can be had from."""
@@ -190,31 +182,6 @@ class Response:
             matrices.append(self._drawn(self.control_cells, half, names))
         cells, _ = stacked(matrices, np.arange(len(matrices)))
         return fit_components(cells, self.convention.n_components) if cells.shape[0] > 1 else None
-
-    @cached_property
-    def coordinates(self) -> tuple[Floats, ...] | None:
-        """Where the sampled cells lie in the components, (n_cells, n_components) each."""
-        return self.coordinates_in(self.components)
-
-    def coordinates_in(self, components: Components | None) -> tuple[Floats, ...] | None:
-        """Return where the sampled cells lie in some components; None where there are none.
-
-        What each perturbation's own target genes add to the components is left out.
-        """
-        if self.sample is None or components is None:
-            return None
-
-        def transformed(cells: Matrix, kept: Booleans) -> Floats:
-            seen = components if kept.all() else components.without(~kept)
-            return seen.transform(cells)
-
-        return tuple(over_conditions(transformed, self.sample, self.kept_genes))
-
-    @cached_property
-    def within_distance_in_components(self) -> Floats:
-        """Mean distance between two cells of each perturbation in the components."""
-        assert self.coordinates is not None
-        return np.array(over_conditions(mean_distance_within, self.coordinates))
 
     @cached_property
     def on_detected(self) -> "Response":
