@@ -10,7 +10,7 @@ import numpy as np
 from wildcell.arrays import Booleans, Floats
 from wildcell.metrics.genes import agreement
 from wildcell.metrics.metric import metric
-from wildcell.metrics.recovery import average_precision
+from wildcell.metrics.recovery import average_precision, spearman_among
 from wildcell.metrics.response import Response
 from wildcell.names import Need, Status
 
@@ -65,10 +65,10 @@ def de_auprc(truth: Response, prediction: Response) -> Floats:
     found, is_tested = is_found(truth), ~np.isnan(truth.de.p_value)
     scores = standing(prediction, truth)
     rows = zip(found, is_tested, scores, strict=True)
-    return np.array([_above_chance(hits[use], score[use]) for hits, use, score in rows])
+    return np.array([above_chance(hits[use], score[use]) for hits, use, score in rows])
 
 
-def _above_chance(is_hit: Booleans, score: Floats) -> float:
+def above_chance(is_hit: Booleans, score: Floats) -> float:
     """Return the average precision, 0 where genes are ranked at random and 1 where it is best."""
     if np.isnan(score).any() or not is_hit.any() or is_hit.all():
         return float("nan")
@@ -94,3 +94,18 @@ def de_direction(truth: Response, prediction: Response) -> Floats:
     n = found.sum(axis=1)
     right = np.where(found, agreement(prediction.delta, truth.delta), 0.0).sum(axis=1)
     return np.where(prediction.is_missing, np.nan, right / np.where(n > 0, n, np.nan))
+
+
+@metric(
+    "de_spearman_lfc",
+    best="high",
+    family="genes",
+    needs=(Need.DELTA, Need.DE, Need.LFC),
+    null=0.0,
+    undefined=Status.TOO_FEW_DE_GENES,
+    formula="rank correlation of l and L over R",
+    range="-1 to 1",
+)
+def de_spearman_lfc(truth: Response, prediction: Response) -> Floats:
+    """Spearman correlation of the log2 fold changes of the truly differential genes."""
+    return spearman_among(prediction.lfc, truth.lfc, is_found(truth))

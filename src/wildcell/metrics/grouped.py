@@ -101,7 +101,7 @@ def stacked(cells: Sequence[Matrix], groups: Codes) -> tuple[Matrix, Codes]:
     return whole, np.repeat(np.arange(len(groups)), sizes)
 
 
-def sampled(cells: Sequence[Matrix], n: int, names: Sequence[str]) -> Sequence[Matrix]:
+def sampled(cells: Sequence[Matrix], n: int | Codes, names: Sequence[str]) -> Sequence[Matrix]:
     """Return at most `n` cells of each group, drawn by its name alone.
 
     Parameters
@@ -109,15 +109,16 @@ def sampled(cells: Sequence[Matrix], n: int, names: Sequence[str]) -> Sequence[M
     cells
         Cells of each group.
     n
-        Groups that are no larger are whole.
+        One number, or one a group; groups that are no larger are whole.
     names
         One a group.
     """
+    most = np.broadcast_to(n, len(cells)).tolist()
     if isinstance(cells, GroupedCells):
-        own = zip(cells.rows, names, strict=True)
-        return replace(cells, rows=tuple(rows[drawn(len(rows), n, name)] for rows, name in own))
-    every = zip(cells, names, strict=True)
-    return tuple(one[drawn(one.shape[0], n, name)] for one, name in every)
+        own = zip(cells.rows, most, names, strict=True)
+        return replace(cells, rows=tuple(rows[drawn(len(rows), k, name)] for rows, k, name in own))
+    every = zip(cells, most, names, strict=True)
+    return tuple(one[drawn(one.shape[0], k, name)] for one, k, name in every)
 
 
 def drawn(size: int, n: int, name: str) -> Codes:

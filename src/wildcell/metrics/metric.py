@@ -61,9 +61,11 @@ class Metric:
         What it computes, and between which values, in a line each.
     is_log
         Whether the logarithm of a ratio of sums is taken; see `as_value`.
+    is_matched
+        Whether it looks at as many cells of the truth as of the answer.
     twin_of
-        The metric of which this is the score on the second panel of genes: shown beside it, never
-        counted or ranked beside it.
+        The metric of which this is the score on the second panel of genes, or by another test:
+        never counted or ranked beside it.
     slack
         How much better than the truth's own an answer may score: where what is to be found comes
         of a test of the cells, and the answer enters by its means.
@@ -84,6 +86,7 @@ class Metric:
     formula: str = ""
     range: str = ""
     is_log: bool = False
+    is_matched: bool = False
     twin_of: str | None = None
     slack: float = 0.0
     compares_answers: bool = False
@@ -132,6 +135,8 @@ def metric(
     formula: str = "",
     range: str = "",  # noqa: A002  the word of the field
     is_log: bool = False,
+    is_matched: bool = False,
+    twin_of: str | None = None,
     has_twin: bool = False,
     slack: float = 0.0,
     compares_answers: bool = False,
@@ -164,6 +169,8 @@ def metric(
             formula,
             range,
             is_log,
+            is_matched,
+            twin_of,
             slack=slack,
             compares_answers=compares_answers,
         )

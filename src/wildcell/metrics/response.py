@@ -124,6 +124,13 @@ class Response:
         return sampled(self.cells, self.convention.max_cells, self.perturbations)
 
     @property
+    def control_groups(self) -> Codes:
+        """Which entry of `control_cells` each row is measured against, shape (n_perturbations,)."""
+        if self.control_group is None:
+            return np.zeros(len(self.perturbations), dtype=np.intp)
+        return self.control_group
+
+    @property
     def has_tests(self) -> bool:
         """Whether there is anything `de` can be had from."""
         has_cells = self.cells is not None and self.control_cells is not None
@@ -149,7 +156,7 @@ class Response:
             return self.ranks()
         assert self.cells is not None
         assert self.control_cells is not None
-        return rank_tests(self.cells, self.control_cells, self._control_group, self.convention)
+        return rank_tests(self.cells, self.control_cells, self.control_groups, self.convention)
 
     def de_of_means(self, *, equal_variance: bool = False) -> Differential:
         """Return differential expression by a t-test, which needs no more than standard errors."""
@@ -222,12 +229,6 @@ class Response:
         whole = self.de
         test = MeanTest(whole.statistic[:, genes], whole.p_value[:, genes])
         return table_of(test, whole.lfc[:, genes], ~np.isnan(test.p_value))
-
-    @property
-    def _control_group(self) -> Codes:
-        if self.control_group is None:
-            return np.zeros(len(self.perturbations), dtype=np.intp)
-        return self.control_group
 
     @cached_property
     def _is_testable(self) -> Booleans:

@@ -45,6 +45,8 @@ def rank_tests(
 ) -> RankTest:
     """Test the cells of each perturbation against those of its control group, by ranks.
 
+    In single precision, in which the log values of counts keep their ranks, at half the work.
+
     Parameters
     ----------
     cells
@@ -67,10 +69,10 @@ def rank_tests(
         matrix, codes = stacked(cells, rows)
         parts.append(
             mann_whitney(
-                matrix,
+                matrix.astype(np.float32, copy=False),
                 codes,
                 len(rows),
-                controls[int(group)],
+                controls[int(group)].astype(np.float32, copy=False),
                 continuity=convention.has_continuity,
             )
         )

@@ -78,8 +78,8 @@ def _score_metric(metric: Metric, case: Case) -> pd.DataFrame:
             "numerator": np.where(is_scored, parts.numerator, np.nan),
             "denominator": np.where(is_scored | is_silent, denominator, np.nan),
             "null": null if metric.null is None else metric.null,
-            "n_truth": _n_looked_at(metric, case.truth),
-            "n_prediction": _n_looked_at(metric, case.prediction),
+            "n_truth": _n_looked_at(metric, case.truth, case.prediction),
+            "n_prediction": _n_looked_at(metric, case.prediction, case.truth),
             "level": "condition",
             "preset": case.truth.convention.name,
             "status": status.astype(str),
@@ -97,11 +97,16 @@ def compute(metric: Metric, truth: Response, prediction: Response) -> tuple[Floa
     return result, Ratio(unknown, unknown)
 
 
-def _n_looked_at(metric: Metric, response: Response) -> Codes:
-    """Return how many cells of each row a metric looks at, those of pairs being drawn."""
+def _n_looked_at(metric: Metric, response: Response, beside: Response) -> Codes:
+    """Return how many cells of each row a metric looks at, where it looks at those that are drawn.
+
+    A metric of equal numbers looks at no more than there are on the other side, if there are any.
+    """
     if Need.CELLS not in metric.needs:
         return response.n_cells
-    return np.minimum(response.n_cells, response.convention.max_cells)
+    n = np.minimum(response.n_cells, response.convention.max_cells)
+    is_limited = metric.is_matched & (beside.n_cells > 0)
+    return np.where(is_limited, np.minimum(n, beside.n_cells), n)
 
 
 def _nothing(case: Case) -> Floats:
