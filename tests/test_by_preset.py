@@ -149,7 +149,7 @@ def test_genes_that_are_lacking_are_refused_or_left_out(screen):
 
 def test_truths_without_controls_or_cells_are_refused(screen):
     bare = screen[screen.obs["perturbation"] != "control"].copy()
-    with pytest.raises(DataError, match="no controls"):
+    with pytest.raises(DataError, match="no control cells"):
         score_by_preset(screen, bare, "systema")
     with pytest.raises(DataError, match="means"):
         score_by_preset(screen, means_of(screen), "systema")

@@ -43,6 +43,10 @@ def pair(*, is_log=False):
     return plain[~is_control & ~is_even].copy(), plain[shuffled].copy()
 
 
+def opened(prediction, truth, reading):
+    return open_case({"prediction": prediction}, truth, None, reading)
+
+
 def judged_from_file(case, convention=OURS):
     evidence = truth_evidence(case.unread, convention, has_tests=True)
     judge = Judge(
@@ -51,13 +55,15 @@ def judged_from_file(case, convention=OURS):
         convention,
         evidence=evidence,
     )
-    answer = answer_evidence(case.prediction, case.unread, evidence.given, convention)
+    answer = answer_evidence(
+        case.answers["prediction"].unread, case.unread, evidence.given, convention
+    )
     return judge, judge.score_answer(answer)
 
 
 def judged_in_memory(prediction, truth, reading, convention=OURS):
     """Return the judge of the same cells, and the scores, by the way that reads them whole."""
-    case = open_case(prediction, truth, None, reading)
+    case = opened(prediction, truth, reading)
     if case.unread.is_posed_here:
         shown = labelled(open_cells(truth), reading.labels)
         expression = case.truth.test.expression
@@ -70,9 +76,11 @@ def judged_in_memory(prediction, truth, reading, convention=OURS):
             is_anchored_to_all=reading.is_anchored_to_all,
         ).truth
     answered = labelled(open_cells(prediction), reading.labels).in_memory
-    own = prediction_from(answered, expression=case.prediction.expression, kind=Kind.CELLS)
+    own = prediction_from(
+        answered, expression=case.answers["prediction"].expression, kind=Kind.CELLS
+    )
     judge = Judge(posed, [METRICS.get(name) for name in METRICS.names()], convention)
-    return judge, judge.score(replace(own, target_sum=case.prediction.target_sum))
+    return judge, judge.score(replace(own, target_sum=case.answers["prediction"].depth))
 
 
 def assert_same(one, other):
@@ -91,7 +99,7 @@ def assert_same(one, other):
 def test_files_are_judged_as_the_same_cells_in_memory(is_log, anchor):
     reading = Reading(is_anchored_to_all=anchor, seed=3)
     cells = pair(is_log=is_log)
-    ours, scores = judged_from_file(open_case(*cells, None, reading))
+    ours, scores = judged_from_file(opened(*cells, reading))
     whole, expected = judged_in_memory(*cells, reading)
     assert ours.truth.noisy_groups == whole.truth.noisy_groups
     assert_same(scores, expected)
@@ -102,7 +110,7 @@ def test_files_are_judged_as_the_same_cells_in_memory(is_log, anchor):
 def test_cells_are_drawn_alike_from_files_and_memory():
     few = Convention(max_cells=6)
     cells = pair()
-    _, scores = judged_from_file(open_case(*cells, None, Reading()), few)
+    _, scores = judged_from_file(opened(*cells, Reading()), few)
     _, expected = judged_in_memory(*cells, Reading(), few)
     distances = [name for name in METRICS.names() if name == "energy_distance"]
     assert_same(*(table[table["metric"].isin(distances)] for table in (scores, expected)))
@@ -110,9 +118,9 @@ def test_cells_are_drawn_alike_from_files_and_memory():
 
 def test_genes_in_another_order_are_found():
     prediction, truth = pair(is_log=True)
-    _, expected = judged_from_file(open_case(prediction, truth, None, Reading()))
+    _, expected = judged_from_file(opened(prediction, truth, Reading()))
     turned = prediction[:, ::-1].copy()
-    _, scores = judged_from_file(open_case(turned, truth, None, Reading()))
+    _, scores = judged_from_file(opened(turned, truth, Reading()))
     assert_same(scores, expected)
 
 
@@ -128,17 +136,17 @@ STORED = {
 @pytest.mark.parametrize("stored", STORED.values(), ids=STORED)
 def test_how_a_file_is_stored_does_not_matter(stored, suffix, tmp_path):
     cells = pair()
-    _, expected = judged_from_file(open_case(*cells, None, Reading()))
+    _, expected = judged_from_file(opened(*cells, Reading()))
     paths = []
     for name, one in zip(("prediction", "truth"), cells, strict=True):
         changed = ad.AnnData(stored(one.X), obs=one.obs, var=one.var)
         paths.append(tmp_path / f"{name}.{suffix}")
         write_cells(paths[-1], changed)
-    _, scores = judged_from_file(open_case(*paths, None, Reading()))
+    _, scores = judged_from_file(opened(*paths, Reading()))
     assert_same(scores, expected)
     if suffix == "h5ad":
         backed = [ad.read_h5ad(path, backed="r") for path in paths]
-        _, scores = judged_from_file(open_case(*backed, None, Reading()))
+        _, scores = judged_from_file(opened(*backed, Reading()))
         assert_same(scores, expected)
 
 
@@ -147,16 +155,16 @@ def test_how_a_file_is_stored_does_not_matter(stored, suffix, tmp_path):
 def test_the_golden_pair_is_judged_as_in_memory(scale):
     paths = [GOLDEN / f"{side}_{scale}.h5ad" for side in ("pred", "real")]
     reading = Reading(labels=Labels("target", "context", "non-targeting"))
-    _, scores = judged_from_file(open_case(*paths, None, reading))
+    _, scores = judged_from_file(opened(*paths, reading))
     _, expected = judged_in_memory(*map(ad.read_h5ad, paths), reading)
     assert_same(scores, expected)
 
 
 def test_predicted_cells_are_tested_as_those_in_memory():
     prediction, truth = pair()
-    case = open_case(prediction, truth, None, Reading())
+    case = opened(prediction, truth, Reading())
     given = truth_evidence(case.unread, OURS, has_tests=False).given
-    answer = answer_evidence(case.prediction, case.unread, given, OURS)
+    answer = answer_evidence(case.answers["prediction"].unread, case.unread, given, OURS)
     judge, _ = judged_in_memory(prediction, truth, Reading())
     read = labelled(open_cells(prediction), Labels()).in_memory
     own = to_truth(

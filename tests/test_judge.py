@@ -11,7 +11,7 @@ from scipy.spatial.distance import cdist, pdist
 
 from wildcell.datasets.simulated import true_effects
 from wildcell.errors import PredictionError, UnknownNameError
-from wildcell.judge import Judge, score
+from wildcell.judge import Judge, score_prediction
 from wildcell.metrics.convention import Convention
 from wildcell.metrics.headline import HEADLINE, find_metrics
 from wildcell.metrics.metric import METRICS
@@ -102,7 +102,7 @@ def profile(cells, rows):
 
 
 def test_table_has_a_row_a_condition_and_metric_with_its_category():
-    table = score(question().truth, answer_of("perturbed-mean"))
+    table = score_prediction(question().truth, answer_of("perturbed-mean"))
     assert len(table) == len(question().truth.conditions) * len(DEFAULT_METRICS)
     assert not table.duplicated(KEYS).any()
     assert set(table["metric"]) == set(DEFAULT_METRICS)
@@ -127,14 +127,14 @@ def test_truth_is_measured_against_kept_and_prediction_against_given_controls():
     prediction = answer_of("perturbed-mean")
     predicted = prediction.X[row] - given
     expected = np.corrcoef(measured[counted], predicted[counted])[0, 1]
-    table = score(truth, prediction, metrics=["pearson_delta", "rmse"])
+    table = score_prediction(truth, prediction, metrics=["pearson_delta", "rmse"])
     assert row_of(table, "pearson_delta")["value"] == pytest.approx(expected, abs=1e-5)
     error = np.sqrt(((prediction.X[row] - profile(truth.test, is_own)) ** 2).mean())
     assert row_of(table, "rmse")["value"] == pytest.approx(error, abs=1e-5)
 
 
 def test_no_change_is_flat_in_deltas_and_a_number_in_profiles():
-    table = score(question().truth, answer_of("no-change"), metrics=SEVERAL)
+    table = score_prediction(question().truth, answer_of("no-change"), metrics=SEVERAL)
     needs_delta = {name for name in SEVERAL if Need.DELTA in METRICS.get(name).needs}
     is_delta = table["metric"].isin(needs_delta)
     assert set(table.loc[is_delta, "status"]) == {"flat"}
@@ -145,11 +145,13 @@ def test_better_answers_have_better_scores():
     """Twice the planted effect is worse than it, and nothing at all is worse still."""
     effects = planted(question().truth.conditions)
     tables = {
-        factor: score(question().truth, means_above_given(factor * effects), metrics=SEVERAL)
+        factor: score_prediction(
+            question().truth, means_above_given(factor * effects), metrics=SEVERAL
+        )
         for factor in (0.2, 1.0)
     }
     noise = np.random.default_rng(0).normal(0, effects.std(), effects.shape)
-    tables["noise"] = score(question().truth, means_above_given(noise), metrics=SEVERAL)
+    tables["noise"] = score_prediction(question().truth, means_above_given(noise), metrics=SEVERAL)
     means = {
         factor: table.groupby("metric")[["numerator", "value"]].mean()
         for factor, table in tables.items()
@@ -166,7 +168,9 @@ def test_better_answers_have_better_scores():
 
 def test_cells_are_scored_as_cells():
     truth = question().truth
-    table = score(truth, own_cells(truth), metrics=["energy_distance", "mae", "cosine_lfc"])
+    table = score_prediction(
+        truth, own_cells(truth), metrics=["energy_distance", "mae", "cosine_lfc"]
+    )
     assert (table["status"] == Status.OK).all()
     errors = table.loc[table["metric"] == "mae", "value"]
     np.testing.assert_allclose(errors, 0.0, atol=1e-6)
@@ -182,7 +186,7 @@ def test_energy_distance_is_that_of_the_cells():
         own_cells(truth),
         X=truth.test.X + sparse.csr_matrix(rng.poisson(0.5, truth.test.X.shape).astype(np.float32)),
     )
-    table = score(truth, noisy, metrics=["energy_distance"])
+    table = score_prediction(truth, noisy, metrics=["energy_distance"])
     condition = truth.conditions.loc[0]
     rows = (truth.test.obs[CONDITION] == condition[CONDITION]).all(axis=1).to_numpy()
     size = truth.test.obs["total_counts"].to_numpy()[rows, None]
@@ -207,7 +211,8 @@ def test_order_of_rows_cells_and_genes_does_not_matter():
             genes=prediction.genes[genes],
         )
         first, second = (
-            score(truth, one).sort_values(KEYS, ignore_index=True) for one in (prediction, shuffled)
+            score_prediction(truth, one).sort_values(KEYS, ignore_index=True)
+            for one in (prediction, shuffled)
         )
         pd.testing.assert_frame_equal(first, second, rtol=1e-5)
 
@@ -220,15 +225,17 @@ def test_control_rows_of_a_prediction_change_nothing():
         obs=pd.concat([prediction.obs, truth.kept.obs], ignore_index=True),
     )
     assert set(truth.kept.obs["perturbation"]) == {CONTROL}
-    pd.testing.assert_frame_equal(score(truth, controls), score(truth, prediction))
+    pd.testing.assert_frame_equal(
+        score_prediction(truth, controls), score_prediction(truth, prediction)
+    )
 
 
 def test_scoring_changes_neither_truth_nor_prediction():
     truth, prediction = question().truth, answer_of("additive")
     before = fingerprint(truth), fingerprint(prediction)
-    first = score(truth, prediction)
+    first = score_prediction(truth, prediction)
     assert (fingerprint(truth), fingerprint(prediction)) == before
-    pd.testing.assert_frame_equal(first, score(truth, prediction))
+    pd.testing.assert_frame_equal(first, score_prediction(truth, prediction))
 
 
 def test_judge_scores_one_model_as_if_no_other_had_been_judged():
@@ -241,7 +248,9 @@ def test_judge_scores_one_model_as_if_no_other_had_been_judged():
 def test_conditions_without_an_answer_are_missing_and_count_as_the_null():
     prediction = answer_of("perturbed-mean")
     few = replace(prediction, X=prediction.X[2:], obs=prediction.obs[2:].reset_index(drop=True))
-    whole, rest = (score(question().truth, one, metrics=SEVERAL) for one in (prediction, few))
+    whole, rest = (
+        score_prediction(question().truth, one, metrics=SEVERAL) for one in (prediction, few)
+    )
     lost = pd.MultiIndex.from_frame(prediction.obs[:2][CONDITION])
     is_lost = pd.MultiIndex.from_frame(rest[CONDITION]).isin(lost)
     assert set(rest.loc[is_lost, "status"]) == {"missing"}
@@ -301,7 +310,9 @@ def test_few_controls_leave_the_metrics_that_need_none():
         kept=truth.kept.select(np.arange(truth.kept.n) < 5),
         given=truth.given.select(np.arange(truth.given.n) < 5),
     )
-    table = score(few, answer_of("additive"), metrics=["pearson_delta", "pearson", "mae"])
+    table = score_prediction(
+        few, answer_of("additive"), metrics=["pearson_delta", "pearson", "mae"]
+    )
     status = table.groupby("metric")["status"].agg(set).to_dict()
     assert status == {"pearson_delta": {"too_few_controls"}, "pearson": {"ok"}, "mae": {"ok"}}
 
@@ -310,7 +321,7 @@ def test_noisy_groups_are_not_judged_by_deltas_but_shown_by_the_replicate():
     truth = question().truth
     assert truth.noisy_groups == ()
     noisy = replace(truth, noisy_groups=tuple(truth.conditions["control_group"].unique()))
-    table = score(noisy, answer_of("additive"), metrics=["pearson_delta", "mae"])
+    table = score_prediction(noisy, answer_of("additive"), metrics=["pearson_delta", "mae"])
     assert table.groupby("metric")["status"].agg(set).to_dict() == {
         "pearson_delta": {"too_few_controls"},
         "mae": {"ok"},
@@ -323,8 +334,8 @@ def test_null_of_a_profile_metric_is_the_score_of_the_given_controls():
     truth, prediction = question().truth, answer_of("no-change")
     silent = replace(prediction, X=prediction.X[:0], obs=prediction.obs[:0])
     for name in ("rmse", "mae", "pearson"):
-        nothing = score(truth, prediction, metrics=[name])
-        missing = score(truth, silent, metrics=[name])
+        nothing = score_prediction(truth, prediction, metrics=[name])
+        missing = score_prediction(truth, silent, metrics=[name])
         assert set(missing["status"]) == {"missing"}
         np.testing.assert_allclose(missing["null"], nothing["value"], rtol=1e-5)
 
@@ -338,7 +349,7 @@ def test_replicate_is_one_half_of_the_cells_against_the_other():
     both = halves["n_truth"] + halves["n_prediction"]
     assert (both == sizes.reindex(both.index)).all()
     assert (np.abs(halves["n_truth"] - halves["n_prediction"]) <= 8).all()
-    own = score(truth, own_cells(truth), metrics=["mae"])["value"].mean()
+    own = score_prediction(truth, own_cells(truth), metrics=["mae"])["value"].mean()
     assert own < table.loc[table["metric"] == "mae", "value"].mean()
 
 
@@ -348,7 +359,7 @@ def test_replicate_is_scored_both_ways():
     ways = []
     for measured, answering in (halves, halves[::-1]):
         answer = own_cells(replace(truth, test=answering))
-        table = score(replace(truth, test=measured), answer, metrics=["pearson_delta"])
+        table = score_prediction(replace(truth, test=measured), answer, metrics=["pearson_delta"])
         ways.append(table["value"].to_numpy())
     assert np.abs(ways[0] - ways[1]).max() > 1e-3
     found = own.replicate(np.random.default_rng(0))["value"]
@@ -366,7 +377,7 @@ def test_ceiling_of_a_strong_effect_lies_above_every_model_and_below_one():
     correlation = ceilings[ceilings["metric"] == "pearson_delta"]
     assert correlation["value"].between(0, 1).all()
     for name in ("perturbed-mean", "context-transfer", "random"):
-        found = score(question().truth, answer_of(name), metrics=["pearson_delta"])
+        found = score_prediction(question().truth, answer_of(name), metrics=["pearson_delta"])
         assert found["value"].mean() < correlation["value"].mean()
     assert set(ceilings.loc[ceilings["metric"] == "effect_r2", "value"]) == {1.0}
     assert set(ceilings["metric"]) == {
@@ -410,13 +421,13 @@ def planted_means(query, **options):
 def test_metrics_are_found_by_name():
     assert [metric.name for metric in find_metrics(["rmse", "mae"])] == ["rmse", "mae"]
     with pytest.raises(UnknownNameError, match="Did you mean 'pearson_delta'"):
-        score(question().truth, answer_of("no-change"), metrics=["pearson_detla"])
+        score_prediction(question().truth, answer_of("no-change"), metrics=["pearson_detla"])
 
 
 def test_prediction_that_does_not_fit_is_refused():
     prediction = answer_of("no-change")
     with pytest.raises(PredictionError, match="lacks 1 of 60 genes"):
-        score(
+        score_prediction(
             question().truth, replace(prediction, X=prediction.X[:, 1:], genes=prediction.genes[1:])
         )
 
@@ -454,7 +465,9 @@ def test_no_more_cells_are_compared_than_the_convention_says():
     pd.testing.assert_frame_equal(table, again)
     errors = table.loc[table["metric"] == "mae", "value"]
     np.testing.assert_allclose(errors, 0.0, atol=1e-6)
-    full = score(truth, own_cells(truth), metrics=["energy_distance"])["value"].to_numpy()
+    full = score_prediction(truth, own_cells(truth), metrics=["energy_distance"])[
+        "value"
+    ].to_numpy()
     limited = table.loc[table["metric"] == "energy_distance", "value"].to_numpy()
     # Cells compared with themselves: -2 w / n, with w the mean distance between two of them.
     assert (limited < full).all()

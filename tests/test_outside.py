@@ -75,7 +75,7 @@ def test_two_plain_files_give_a_table_and_end_with_a_sentence(files, tmp_path, c
     assert set(own["status"]) == {"ok"}
     assert "counts, by the look of its numbers" in printed
     assert "controls were halved after the fact" in printed
-    assert printed.strip().splitlines()[-1].startswith("prediction scores a pearson_delta of")
+    assert printed.strip().splitlines()[-1].startswith("prediction: effect_r2 0.")
 
 
 def test_log_values_at_another_library_size_are_scored_like_counts(files, tmp_path):
@@ -108,7 +108,9 @@ def test_training_cells_bring_naive_baselines(files, screen, tmp_path, capsys):
     score(prediction, truth, "--train", train, "--out", tmp_path / "scores.parquet")
     models = set(pd.read_parquet(tmp_path / "scores.parquet")["model"])
     assert {"perturbed-mean", "context-transfer", "no-change"} <= models
-    assert "perturbed-mean" in capsys.readouterr().out.strip().splitlines()[-1]
+    printed = capsys.readouterr().out
+    assert "perturbed-mean" in printed
+    assert "mean rank" in printed
 
 
 def test_training_cells_that_are_test_cells_are_refused(files, tmp_path, capsys):

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from wildcell.datasets.load import load_dataset
-    from wildcell.judge import score
     from wildcell.run import run_scenario
     from wildcell.scenarios.pose import pose
+    from wildcell.scoring import score
 
 __all__ = ["load_dataset", "pose", "run_scenario", "score"]
 
@@ -15,7 +15,7 @@ _HOMES = {
     "load_dataset": "wildcell.datasets.load",
     "pose": "wildcell.scenarios.pose",
     "run_scenario": "wildcell.run",
-    "score": "wildcell.judge",
+    "score": "wildcell.scoring",
 }
 
 

@@ -1,8 +1,9 @@
-"""Predictions scored as another package scores them: two files or matrices in, its numbers out."""
+"""Predictions scored as another package scores them: files or matrices in, its numbers out."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, cast
 
 import anndata as ad
 import numpy as np
@@ -63,7 +64,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class PresetScores:
-    """What a prediction comes to under a preset.
+    """What predictions come to under a preset.
 
     Attributes
     ----------
@@ -83,10 +84,10 @@ class PresetScores:
     def means(self) -> pd.DataFrame:
         """Mean of each metric over what is scored, as packages take it.
 
-        Columns metric, best, mean, scored, expected; the metrics in the preset's order. A
+        Columns metric, best, model, mean, scored, expected; the metrics in the preset's order. A
         perturbation without a score is left out of the mean, which rewards silence.
         """
-        by_metric = self.scores.groupby("metric", sort=False)["value"]
+        by_metric = self.scores.groupby(["metric", "model"], sort=False)["value"]
         best = {metric.name: metric.best for metric in self.preset.metrics}
         table = by_metric.agg(mean="mean", scored="count", expected="size").reset_index()
         table.insert(1, "best", table["metric"].map(best))
@@ -137,15 +138,54 @@ def score_by_preset(
     >>> result.scores["value"].unique().tolist()
     [1.0]
     """
-    way, labels = PRESETS.get(preset), labels or Labels()
-    return _score(
-        way,
-        _read(open_cells(prediction, "the prediction"), labels, expression),
-        _read(open_cells(truth, "the truth"), labels, None, is_measured=True),
+    return score_all_by_preset(
+        {model: prediction},
+        truth,
+        preset,
+        labels=labels,
+        expression=expression,
         is_on_common_genes=is_on_common_genes,
         must_match=must_match,
-        words={"model": model, "dataset": truth.stem if isinstance(truth, Path) else "truth"},
     )
+
+
+def score_all_by_preset(
+    predictions: Mapping[str, Path | ad.AnnData],
+    truth: Path | ad.AnnData,
+    preset: str,
+    *,
+    labels: Labels | None = None,
+    expression: Expression | None = None,
+    is_on_common_genes: bool = False,
+    must_match: bool = True,
+) -> PresetScores:
+    """Score predictions as a package would, with what depends on the truth alone computed once.
+
+    Parameters
+    ----------
+    predictions
+        By the name that each is given in the results.
+    truth, preset, labels, expression, is_on_common_genes, must_match
+        As in `score_by_preset`; genes in common are those of all.
+    """
+    way, labels = PRESETS.get(preset), labels or Labels()
+    measured, note = _read(open_cells(truth, "the truth"), labels, None, is_measured=True)
+    if measured.kind is Kind.MEAN:
+        raise DataError("The truth holds means; give its cells and controls.")
+    read = {
+        name: _read(open_cells(source, "the prediction"), labels, expression)
+        for name, source in predictions.items()
+    }
+    if is_on_common_genes:
+        for answered, _ in read.values():
+            measured = on_genes(measured, measured.genes[np.isin(measured.genes, answered.genes)])
+    held_to, notes, tables = _Measured(way, measured), [note], []
+    dataset = truth.stem if isinstance(truth, Path) else "truth"
+    for name, (answered, read_as) in read.items():
+        scores, more = _score(held_to, answered, must_match=must_match)
+        notes += [read_as, *more]
+        tables.append(_labelled(scores, way, {"model": name, "dataset": dataset}))
+    return PresetScores(way, pd.concat(tables, ignore_index=True), list(dict.fromkeys(notes)))
 
 
 def _read(
@@ -157,6 +197,8 @@ def _read(
 ) -> tuple[Rows, str]:
     """Return what cells from elsewhere hold, and a sentence on how their scale is known."""
     read = labelled(given, Labels() if is_truth(given.uns) else labels)
+    if is_measured:
+        _check_sides(read.cells.obs)
     found, note = stated_or_detected(read, expression)
     kind = Kind.CELLS if is_truth(given.uns) else prediction_kind(read.cells)
     if kind is Kind.MEAN and found is Expression.COUNTS:
@@ -180,33 +222,64 @@ def _read(
     return rows, note
 
 
+@dataclass(frozen=True)
+class _Measured:
+    """A truth, with each of its sides made once for all predictions that are held to it."""
+
+    preset: Preset
+    rows: Rows
+    memo: dict[Any, Any] = field(default_factory=dict)
+
+    def at(self, target_sum: float | None) -> "_Measured":
+        """Return the truth in log values."""
+        if target_sum not in self.memo:
+            self.memo[target_sum] = _Measured(self.preset, in_logs(self.rows, target_sum))
+        return cast("_Measured", self.memo[target_sum])
+
+    def side(self, context: str, names: Sequence[str]) -> Side:
+        """Return the side of some perturbations of a context, and what was computed of it."""
+        key = (context, *names)
+        if key not in self.memo:
+            controls = _controls(self.rows, _control_groups(self.rows, context))
+            if controls is None:
+                raise DataError(
+                    f"The truth has no controls in {context!r}; add them, or leave it out."
+                )
+            cells = _cloud(self.rows, context, names)
+            self.memo[key] = side_of_cells(cells, len(names), controls)
+        return cast("Side", self.memo[key])
+
+
+def _check_sides(obs: pd.DataFrame) -> None:
+    """Refuse a truth of controls alone, or of none."""
+    is_control = obs["perturbation"] == CONTROL
+    if is_control.all():
+        raise DataError(
+            f"The truth has no perturbed cells: it holds controls alone, {len(obs)} cells. Give "
+            "the cells that were perturbed, too."
+        )
+    if not is_control.any():
+        found = sorted(set(obs["perturbation"]))[:5]
+        raise DataError(
+            f"The truth has no control cells; perturbations found: {', '.join(found)}. "
+            "Name the label of controls with --control."
+        )
+
+
 def _score(
-    preset: Preset,
-    prediction: tuple[Rows, str],
-    truth: tuple[Rows, str],
-    *,
-    is_on_common_genes: bool,
-    must_match: bool,
-    words: Mapping[str, str],
-) -> PresetScores:
-    answered, measured = prediction[0], truth[0]
-    if measured.kind is Kind.MEAN:
-        raise DataError("The truth holds means; give its cells and controls.")
-    if is_on_common_genes:
-        measured = on_genes(measured, measured.genes[np.isin(measured.genes, answered.genes)])
+    held_to: _Measured, answered: Rows, *, must_match: bool
+) -> tuple[pd.DataFrame, list[str]]:
+    """Return the scores of one prediction, and what was done to bring it to the truth's scale."""
+    preset, measured, notes = held_to.preset, held_to.rows, list[str]()
     answered = on_genes(answered, measured.genes)
-    notes = [truth[1], prediction[1]]
     if must_match:
         _check_match(answered, measured)
     if preset.needs_counts:
-        tables = _on_counts(preset, answered, measured)
+        tables = _on_counts(held_to, answered)
     else:
-        target_sum, note = common_target_sum(preset, answered, measured)
-        notes.extend(note)
-        answered, measured = (in_logs(rows, target_sum) for rows in (answered, measured))
-        tables = _over_contexts(preset, answered, measured)
-    scores = pd.concat(tables, ignore_index=True)
-    return PresetScores(preset, _labelled(scores, preset, words), notes)
+        target_sum, notes = common_target_sum(preset, answered, measured)
+        tables = _over_contexts(held_to.at(target_sum), in_logs(answered, target_sum))
+    return pd.concat(tables, ignore_index=True), notes
 
 
 def on_genes(rows: Rows, genes: Names) -> Rows:
@@ -252,24 +325,24 @@ def in_logs(rows: Rows, target_sum: float | None) -> Rows:
     return replace(rows, X=log_normalise(rows.X, depth, size), expression=Expression.LOGNORM)
 
 
-def _on_counts(preset: Preset, answered: Rows, measured: Rows) -> list[pd.DataFrame]:
-    if {answered.expression, measured.expression} == {Expression.COUNTS}:
-        return _over_contexts(preset, answered, measured)
+def _on_counts(held_to: _Measured, answered: Rows) -> list[pd.DataFrame]:
+    if {answered.expression, held_to.rows.expression} == {Expression.COUNTS}:
+        return _over_contexts(held_to, answered)
     status = Status.NEEDS_CELLS if answered.kind is Kind.MEAN else Status.NEEDS_COUNTS
     return [
-        unscored(preset, dict.fromkeys(names, status)).assign(context=context)
-        for context, names in _conditions(measured).items()
+        unscored(held_to.preset, dict.fromkeys(names, status)).assign(context=context)
+        for context, names in _conditions(held_to.rows).items()
     ]
 
 
-def _over_contexts(preset: Preset, answered: Rows, measured: Rows) -> list[pd.DataFrame]:
+def _over_contexts(held_to: _Measured, answered: Rows) -> list[pd.DataFrame]:
     tables = []
-    for context, names in _conditions(measured).items():
-        evidence, unanswered = evidence_of(preset, answered, measured, context, names)
+    for context, names in _conditions(held_to.rows).items():
+        evidence, unanswered = _evidence_of(held_to, answered, context, names)
         if evidence is not None:
-            tables.append(score_evidence(preset, evidence).assign(context=context))
+            tables.append(score_evidence(held_to.preset, evidence).assign(context=context))
         if unanswered:
-            tables.append(unscored(preset, unanswered).assign(context=context))
+            tables.append(unscored(held_to.preset, unanswered).assign(context=context))
     return tables
 
 
@@ -280,10 +353,11 @@ def _conditions(rows: Rows) -> dict[str, list[str]]:
     return {str(context): sorted(set(names)) for context, names in groups}
 
 
-def evidence_of(
-    preset: Preset, answered: Rows, measured: Rows, context: str, names: Sequence[str]
+def _evidence_of(
+    held_to: _Measured, answered: Rows, context: str, names: Sequence[str]
 ) -> tuple[Evidence | None, dict[str, Status]]:
     """Return what is to be compared in one context, and why other perturbations are not."""
+    preset, measured = held_to.preset, held_to.rows
     sizes = _sizes(measured, context)
     given = _sizes(answered, context)
     left_out = {name: Status.TOO_FEW_CELLS for name in names if sizes[name] < preset.min_cells}
@@ -291,10 +365,8 @@ def evidence_of(
     scored = [name for name in names if name not in left_out]
     if not scored:
         return None, left_out
-    controls = _controls(measured, _control_groups(measured, context))
-    if controls is None:
-        raise DataError(f"The truth has no controls in {context!r}; add them, or leave it out.")
-    truth = side_of_cells(_cloud(measured, context, scored), len(scored), controls)
+    truth = held_to.side(context, scored)
+    controls = truth.controls
     if preset.controls == "prediction":
         controls = _controls(answered, _control_groups(measured, context))
     prediction = _predicted(answered, context, scored, controls)

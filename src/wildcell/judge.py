@@ -28,7 +28,7 @@ from wildcell.scenarios.task import Cells, Truth
 from wildcell.scenarios.thinning import Source
 
 
-def score(
+def score_prediction(
     truth: Truth,
     prediction: Prediction,
     *,
@@ -58,7 +58,7 @@ def score(
     >>> task, truth = pose(dataset, make_splits(scenario, dataset, seed=0)[0], scenario)
     >>> model = NoChange()
     >>> model.fit(task)
-    >>> scores = score(truth, model.predict(task.query), metrics=["pearson_delta"])
+    >>> scores = score_prediction(truth, model.predict(task.query), metrics=["pearson_delta"])
     >>> scores["status"].unique().tolist()
     ['flat']
     """
@@ -99,7 +99,7 @@ class Judge:
     def score(
         self, prediction: Prediction, *, is_applicable: Booleans | None = None
     ) -> pd.DataFrame:
-        """Score a prediction; see `wildcell.judge.score`.
+        """Score a prediction; see `score_prediction`.
 
         Parameters
         ----------

@@ -1,11 +1,10 @@
-"""Predictions that were made elsewhere: two files in, scores out."""
+"""Predictions that were made elsewhere: files in, scores out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from wildcell.datasets.open import content_of
@@ -20,7 +19,7 @@ from wildcell.models.find import find_model
 from wildcell.models.model import MODELS
 from wildcell.names import CEILING, REPLICATE, Need, Status
 from wildcell.record import Result, costs_of, flags_of, key_of, labelled_scores, record_of
-from wildcell.results.rank import EVERY_CATEGORY, rank
+from wildcell.results.rank import rank
 from wildcell.scenarios.file_case import FileCase, Reading, Source, open_case
 from wildcell.scenarios.prediction import Prediction
 from wildcell.scenarios.scenario import DEFAULT_METRICS
@@ -32,32 +31,30 @@ from wildcell.store.runs import RECORD, RunKey, claimed, finish, finished_record
 BASELINES = ["no-change", "perturbed-mean", "context-transfer", "additive", "matching-mean"]
 """Baselines that need no more than training cells."""
 
-HEADLINE = "pearson_delta"
-
 
 @dataclass(frozen=True)
 class FileJudgement:
-    """What two files came to.
+    """What predictions came to.
 
     Attributes
     ----------
-    model
-        What the prediction is called.
+    predictions
+        As they were given, by name.
     truth
-        What it was held to.
-    sources, reading
-        The prediction and the truth as they were given, and how they were read.
+        What they were held to.
+    source, reading
+        The truth as it was given, and how all were read.
     results
-        By model: the prediction, baselines where there is a task, the replicate, the ceiling.
+        By model: the predictions, baselines where there is a task, the replicate, the ceiling.
     notes
         What was read, detected and flagged, in sentences.
     cost, started
-        What it took, and when it began.
+        What all of it took, and when it began.
     """
 
-    model: str
+    predictions: Mapping[str, Source]
     truth: Truth
-    sources: tuple[Source, Source]
+    source: Source
     reading: Reading
     results: Mapping[str, Result]
     notes: Sequence[str]
@@ -65,14 +62,8 @@ class FileJudgement:
     started: str
 
     @cached_property
-    def inputs(self) -> Mapping[str, str]:
-        """Fingerprints of what was judged."""
-        prediction, truth = map(content_of, self.sources)
-        return {"prediction": prediction, "truth": truth, "reading": fingerprint(self.reading)}
-
-    @cached_property
     def scores(self) -> pd.DataFrame:
-        """The long table, the prediction's rows first."""
+        """The long table, the predictions' rows first."""
         tables = [
             labelled_scores(self._key(name), result.scores) for name, result in self.results.items()
         ]
@@ -83,60 +74,69 @@ class FileJudgement:
         """Means and intervals of the same."""
         return rank(self.scores, {self.truth.origin.scenario: self.truth.origin.reference})
 
-    @property
-    def sentence(self) -> str:
-        """The result in one sentence."""
-        return _sentence(self.ranks, self.model)
-
-    def keep(self, runs: Path) -> Path:
-        """Write the prediction's run, and those of the others that are not there yet.
+    def keep(self, runs: Path) -> list[Path]:
+        """Write the predictions' runs, and those of the others that are not there yet.
 
         Returns
         -------
-        The folder of the prediction's run.
+        The folders of the predictions' runs.
         """
         for name in self.results:
             folder = self._key(name).folder(runs)
             with claimed(folder):
-                if name == self.model or not (folder / RECORD).exists():
+                if name in self.predictions or not (folder / RECORD).exists():
                     self._keep_run(name, folder)
-        return self._key(self.model).folder(runs)
+        return [self._key(name).folder(runs) for name in self.predictions]
 
     def _keep_run(self, name: str, folder: Path) -> None:
-        if finished_record(folder, fingerprint(self.inputs)) is not None:
+        inputs = self._inputs(name)
+        if finished_record(folder, fingerprint(inputs)) is not None:
             return
         key, result = self._key(name), self.results[name]
         record = record_of(
-            key, self.truth, result, inputs=self.inputs, cost=self.cost, started=self.started
+            key, self.truth, result, inputs=inputs, cost=self.cost, started=self.started
         )
         n_cells = self.truth.test.n
         finish(folder, record, labelled_scores(key, result.scores), costs_of(self.cost, n_cells))
+
+    def _inputs(self, name: str) -> Mapping[str, str]:
+        """Return fingerprints of what was judged; a baseline goes by the first prediction."""
+        own = name if name in self.predictions else next(iter(self.predictions))
+        return {
+            "prediction": self._contents[own],
+            "truth": content_of(self.source),
+            "reading": fingerprint(self.reading),
+        }
+
+    @cached_property
+    def _contents(self) -> Mapping[str, str]:
+        return {name: content_of(source) for name, source in self.predictions.items()}
 
     def _key(self, name: str) -> RunKey:
         return key_of(self.truth.origin, name, {})
 
 
 def judge_files(
-    prediction: Source,
+    predictions: Mapping[str, Source],
     truth: Source,
     *,
     train: Path | None = None,
-    model: str = "prediction",
     metrics: Sequence[str] = DEFAULT_METRICS,
     reading: Reading | None = None,
 ) -> FileJudgement:
     """Score predicted cells or means against true cells.
 
+    What depends on the truth alone is computed once, however many predictions are held to it.
+
     Parameters
     ----------
-    prediction, truth
-        h5ad or zarr files, or AnnData; the truth is a judge's file, or any cells of tests and
-        controls.
+    predictions
+        h5ad or zarr files, or AnnData, by the name that each is given in the results.
+    truth
+        A judge's file, or any cells of tests and controls.
     train
         Training cells, or the task folder that belongs to a judge's file: naive baselines are
-        scored beside the prediction.
-    model
-        What the prediction is called.
+        scored beside the predictions.
     metrics
         What is computed: names, or `headline`, or `all`.
     reading
@@ -145,27 +145,37 @@ def judge_files(
     Raises
     ------
     BenchmarkError
-        A file cannot be read or used, or the two do not fit; nothing is written.
+        A file cannot be read or used, or they do not fit; nothing is written.
     """
     reading, started = reading or Reading(), now()
     if reading.seed < 0:
         raise OptionError(f"Seeds are whole numbers of at least 0; got {reading.seed}.")
-    if model in {*BASELINES, REPLICATE, CEILING}:
-        raise OptionError(
-            f"{model!r} is the name of a baseline; call the prediction something else."
-        )
+    check_names(predictions)
     with measured() as cost:
-        case = open_case(prediction, truth, train, reading)
-        judge = _judge_of(case, find_metrics(metrics))
+        case = open_case(predictions, truth, train, reading)
+        found = find_metrics(metrics)
+        judge = _judge_of(case, found)
         results = {
-            model: _judged(case, judge),
+            **{name: _judged(case, judge, name) for name in case.answers},
             **_baselines(case.task, judge, case.truth.origin.seed),
             REPLICATE: Result(Status.OK, judge.replicate()),
-            CEILING: Result(Status.OK, judge.ceilings()),
         }
+        if any(item.ceiling is not None for item in found):
+            results[CEILING] = Result(Status.OK, judge.ceilings())
+    return FileJudgement(
+        predictions, judge.truth, truth, reading, results, case.notes, cost, started
+    )
 
-    sources = (prediction, truth)
-    return FileJudgement(model, judge.truth, sources, reading, results, case.notes, cost, started)
+
+def check_names(names: Collection[str]) -> None:
+    """Raise `OptionError` unless predictions have names of their own, one at least."""
+    if not names:
+        raise OptionError("There is no prediction; give one at least.")
+    for name in names:
+        if name in {*BASELINES, REPLICATE, CEILING}:
+            raise OptionError(
+                f"{name!r} is the name of a baseline; call the prediction something else."
+            )
 
 
 def _judge_of(case: FileCase, metrics: Sequence[Metric]) -> Judge:
@@ -175,19 +185,21 @@ def _judge_of(case: FileCase, metrics: Sequence[Metric]) -> Judge:
     has_tests = any(Need.DE in item.needs for item in metrics)
     evidence = truth_evidence(case.unread, OURS, has_tests=has_tests)
     truth = replace(case.truth, noisy_groups=evidence.noisy_groups)
-    if isinstance(case.prediction, Prediction):
+    if not all(case.is_streamed(name) for name in case.answers):
         truth = replace(truth, given=case.unread.read("given"))
     return Judge(truth, metrics, evidence=evidence)
 
 
-def _judged(case: FileCase, judge: Judge) -> Result:
-    """Score the prediction."""
-    if isinstance(case.prediction, Prediction):
-        scores, flags = judge.score(case.prediction), flags_of(judge, case.prediction)
-        return Result(Status.OK, scores, prediction=case.prediction, flags=flags)
+def _judged(case: FileCase, judge: Judge, name: str) -> Result:
+    """Score a prediction."""
+    answer = case.answers[name]
+    if not case.is_streamed(name):
+        prediction = answer.prediction
+        scores, flags = judge.score(prediction), flags_of(judge, prediction)
+        return Result(Status.OK, scores, prediction=prediction, flags=flags)
     assert judge.evidence is not None
     assert case.unread is not None
-    answered = answer_evidence(case.prediction, case.unread, judge.evidence.given, OURS)
+    answered = answer_evidence(answer.unread, case.unread, judge.evidence.given, OURS)
     return Result(Status.OK, judge.score_answer(answered))
 
 
@@ -215,30 +227,3 @@ def _baselines(task: Task | None, judge: Judge, seed: int) -> dict[str, Result]:
         scores = judge.score(prediction, is_applicable=is_applicable)
         results[name] = Result(Status.OK, scores, flags=flags_of(judge, prediction))
     return results
-
-
-def _sentence(ranks: pd.DataFrame, model: str) -> str:
-    shown = ranks[(ranks["metric"] == HEADLINE) & (ranks["category"] == EVERY_CATEGORY)]
-    of_model = shown.set_index("model")
-    own = of_model.loc[model]
-    if own["scored"] == 0:
-        return (
-            f"{model} has no {HEADLINE}: of {own['expected']} conditions {own['abstained']} are "
-            f"flat or missing and {own['undefined']} cannot be judged."
-        )
-    beside = [
-        f"{name} {of_model.loc[name, 'mean']:.2f}"
-        for name in [*BASELINES, REPLICATE]
-        if name in of_model.index and np.isfinite(of_model.loc[name, "mean"])
-    ]
-    comparison = f" (beside it: {', '.join(beside)})" if beside else ""
-    return (
-        f"{model} scores a {HEADLINE} of {own['mean']:.2f}{_interval(own)} on {own['scored']} of "
-        f"{own['expected']} conditions{comparison}."
-    )
-
-
-def _interval(row: pd.Series) -> str:
-    if not np.isfinite(row["low"]):
-        return ""
-    return f" (95 % interval {row['low']:.2f} to {row['high']:.2f}, {row['interval']})"

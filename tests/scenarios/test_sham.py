@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from wildcell.datasets.dataset import Dataset
-from wildcell.judge import Judge, find_metrics, score
+from wildcell.judge import Judge, find_metrics, score_prediction
 from wildcell.models.answer import answer, unanswerable
 from wildcell.models.find import find_model
 from wildcell.models.means import ContextTransfer, PerturbedMean
@@ -131,7 +131,7 @@ def scores_of(question, model):
     card = find_model(model)
     is_applicable = (unanswerable(card, task) == "").to_numpy()
     prediction = answer(card, task, is_applicable, 0, {})
-    scores = score(truth, prediction)
+    scores = score_prediction(truth, prediction)
     keys = [*CONDITION, "metric"]
     return scores.sort_values(keys, ignore_index=True)
 
@@ -210,7 +210,7 @@ def test_predicted_cells_answer_shams_and_what_was_left_out_does_not(screen):
     assert n_of["sham-1"] == n_of[worn] == 20
     is_left = (asked.obs["perturbation"] != worn).to_numpy()
     silent = replace(asked, X=asked.X[is_left], obs=asked.obs[is_left].reset_index(drop=True))
-    scores = score(truth, silent, metrics=["pearson_delta"]).set_index("perturbation")
+    scores = score_prediction(truth, silent, metrics=["pearson_delta"]).set_index("perturbation")
     assert scores.loc[["sham-1", worn], "status"].tolist() == ["missing", "missing"]
 
 
@@ -255,7 +255,7 @@ def test_shams_say_what_a_metric_says_of_nothing_and_leave_other_scores_alone():
     task, truth = pose(*posed, CONTEXT)
     model = PerturbedMean(seed=0)
     model.fit(task)
-    scores = score(truth, model.predict(task.query), metrics=["pearson_delta"])
+    scores = score_prediction(truth, model.predict(task.query), metrics=["pearson_delta"])
     on_shams = scores[scores["category"] == SHAM]["value"]
     on_others = scores[scores["category"] != SHAM]["value"]
     assert len(on_shams) == 2

@@ -1,5 +1,6 @@
-"""Judgement: score a prediction that was made elsewhere."""
+"""Judgement: score predictions that were made elsewhere."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -8,12 +9,11 @@ from wildcell.names import Expression
 if TYPE_CHECKING:
     import pandas as pd
 
+    from wildcell.scenarios.file_case import Reading, Source
+
 
 def score(
-    prediction: Path,
-    truth: Path,
-    /,
-    *,
+    *files: Path,
     out: Path,
     perturbation_column: str = "perturbation",
     context_column: str = "context",
@@ -23,181 +23,176 @@ def score(
     genes: Literal["all", "common"] = "all",
     conditions: Literal["exact", "asked"] = "exact",
     train: Path | None = None,
-    model: str = "prediction",
+    model: str | None = None,
     metrics: str = "headline",
     runs: Path | None = None,
     seed: int = 0,
     anchor: Literal["given", "all"] = "given",
     preset: str | None = None,
 ) -> None:
-    """Score a prediction against a truth, with the replicate and naive baselines beside it.
+    """Score predictions against a truth, with the replicate and naive baselines beside them.
+
+    `wildcell score PREDICTION [PREDICTION ...] TRUTH --out TABLE`: the truth comes last.
 
     The truth is what `wildcell split` wrote, or any file of test cells and controls. Of such a
-    file the controls are halved here: the prediction is measured against one half and the truth
-    against the other, and since a model may have seen both, the result is flagged.
+    file the controls are halved here: a prediction is measured against one half and the truth
+    against the other, and since a model may have seen both, the result is flagged. Of several
+    predictions what depends on the truth alone is computed once.
 
     Parameters
     ----------
-    prediction
-        An h5ad or zarr file: predicted cells, or one row a condition with its mean log values.
-    truth
-        An h5ad or zarr file.
+    files
+        One prediction or several, and last the truth: h5ad or zarr files. A prediction holds
+        predicted cells, or one row a condition with its mean log values.
     out
         The table of scores to write, .parquet or .csv.
     perturbation_column
-        Column of obs that names perturbations, in both files.
+        Column of obs that names perturbations, in all files.
     context_column
         Column of obs that names contexts; without it all cells are of one context.
     control
         The label of unperturbed cells.
     expression
-        What the prediction's numbers are, where the file does not say; else they are looked at.
+        What the predictions' numbers are, where the files do not say; else they are looked at.
     target_sum
-        The library size that the prediction's log1p values refer to, where it cannot be seen.
+        The library size that the predictions' log1p values refer to, where it cannot be seen.
     genes
         `all` of the truth's genes must be predicted, or only the `common` ones are scored.
     conditions
-        The prediction must have `exact`ly the truth's conditions; or, with `asked`, missing ones
+        Predictions must have `exact`ly the truth's conditions; or, with `asked`, missing ones
         count as abstentions and others are ignored.
     train
         Training cells; naive baselines learn from them and are scored beside.
     model
-        What the prediction is called in the results.
+        What the predictions are called in the results, with commas: `prediction`, or of several
+        the names of their files, if nothing is said.
     metrics
         What is scored: `headline`, `all`, or names that `wildcell metrics` lists, with commas.
     runs
-        Folder of all runs, to keep the scores in as a run of `model`.
+        Folder of all runs, to keep the scores in as a run of each prediction.
     seed
         Seed of the halving of controls.
     anchor
-        What the prediction is measured against, where the controls are halved here: the `given`
+        What predictions are measured against, where the controls are halved here: the `given`
         half, or `all` controls, if effects were added to the mean of all.
     preset
         Score as another package does, under its names and with all controls on its side of the
-        comparison; see `wildcell presets`. Nothing is scored beside the prediction then.
+        comparison; see `wildcell presets`. Nothing is scored beside the predictions then.
     """
-    if preset is not None:
-        _refuse_beside_preset(train=train, runs=runs, target_sum=target_sum, anchor=anchor)
-        labels = (perturbation_column, context_column, control)
-        _score_by_preset(
-            prediction,
-            truth,
-            preset,
-            out,
-            labels=labels,
-            expression=expression,
-            is_on_common_genes=genes == "common",
-            must_match=conditions == "exact",
-            model=model,
-        )
-        return
-    from wildcell.cli.options import split_names
-    from wildcell.cli.progress import working
-    from wildcell.outside import judge_files
-    from wildcell.scenarios.file_case import Reading
-    from wildcell.scenarios.reading import Labels
-    from wildcell.store.atomic import write_table
+    from wildcell.scoring import reading_of
 
-    reading = Reading(
-        labels=Labels(perturbation_column, context_column, control),
+    predictions, truth = _told_apart(files, model)
+    reading = reading_of(
+        perturbation_column=perturbation_column,
+        context_column=context_column,
+        control=control,
         expression=expression,
         target_sum=target_sum,
-        is_on_common_genes=genes == "common",
-        must_match=conditions == "exact",
+        genes=genes,
+        conditions=conditions,
         seed=seed,
-        is_anchored_to_all=anchor == "all",
+        anchor=anchor,
     )
-    with working("scoring"):
-        judgement = judge_files(
-            prediction,
-            truth,
-            train=train,
-            model=model,
-            metrics=split_names(metrics),
-            reading=reading,
+    if preset is not None:
+        _score_by_preset(predictions, truth, preset, reading, out=out, train=train, runs=runs)
+    else:
+        _score(predictions, truth, metrics, reading, out=out, train=train, runs=runs)
+
+
+def _told_apart(files: Sequence[Path], model: str | None) -> "tuple[dict[str, Source], Path]":
+    """Return the predictions by name, and the truth."""
+    from wildcell.cli.options import split_names
+    from wildcell.errors import OptionError
+    from wildcell.scoring import named
+
+    if len(files) < 2:
+        raise OptionError("Name a prediction, or several, and last the truth.")
+    *predictions, truth = files
+    names = split_names(model or "")
+    if not names:
+        return named(predictions[0] if len(predictions) == 1 else predictions), truth
+    if len(set(names)) != len(predictions):
+        raise OptionError(
+            f"--model names {len(set(names))} of {len(predictions)} predictions; name each, with "
+            "commas between the names."
         )
+    return dict(zip(names, predictions, strict=True)), truth
+
+
+def _score(
+    predictions: "dict[str, Source]",
+    truth: Path,
+    metrics: str,
+    reading: "Reading",
+    *,
+    out: Path,
+    train: Path | None,
+    runs: Path | None,
+) -> None:
+    from wildcell.cli.options import split_names
+    from wildcell.cli.progress import working
+    from wildcell.results.summary import summary_sentence, summary_table
+    from wildcell.scoring import by_metrics
+    from wildcell.store.atomic import write_table
+
+    asked = split_names(metrics)
+    with working("scoring"):
+        judgement = by_metrics(predictions, truth, asked, reading, train=train)
     for sentence in judgement.notes:
         print(sentence)
     if runs is not None:
-        print(f"Kept in {judgement.keep(runs)}")
+        for folder in judgement.keep(runs):
+            print(f"Kept in {folder}")
     write_table(out, judgement.scores)
     print(f"Wrote {out}")
-    _print_means(judgement.ranks, list(judgement.results))
-    print(judgement.sentence)
-
-
-def _refuse_beside_preset(
-    *, train: Path | None, runs: Path | None, target_sum: float | None, anchor: str
-) -> None:
-    """Refuse what a package has no word for."""
-    from wildcell.errors import OptionError
-
-    given = {
-        "--train": train is not None,
-        "--runs": runs is not None,
-        "--target-sum": target_sum is not None,
-        "--anchor": anchor != "given",
-    }
-    refused = [option for option, is_given in given.items() if is_given]
-    if refused:
-        raise OptionError(f"With --preset there is no {', no '.join(refused)}; leave it out.")
+    _print_means(summary_table(judgement.ranks, asked), list(judgement.results), list(predictions))
+    for name in predictions:
+        print(summary_sentence(judgement.ranks, name, asked))
 
 
 def _score_by_preset(
-    prediction: Path,
+    predictions: "dict[str, Source]",
     truth: Path,
     preset: str,
-    out: Path,
+    reading: "Reading",
     *,
-    labels: tuple[str, str, str],
-    expression: Expression | None,
-    is_on_common_genes: bool,
-    must_match: bool,
-    model: str,
+    out: Path,
+    train: Path | None,
+    runs: Path | None,
 ) -> None:
-    from rich.table import Table
-
-    from wildcell.by_preset import score_by_preset
-    from wildcell.cli.progress import number, printer, working
-    from wildcell.scenarios.reading import Labels
+    from wildcell.cli.progress import working
+    from wildcell.scoring import by_preset
     from wildcell.store.atomic import write_table
 
     with working("scoring"):
-        result = score_by_preset(
-            prediction,
-            truth,
-            preset,
-            labels=Labels(*labels),
-            expression=expression,
-            is_on_common_genes=is_on_common_genes,
-            must_match=must_match,
-            model=model,
-        )
+        result = by_preset(predictions, truth, preset, reading, train=train, runs=runs)
     for sentence in result.notes:
         print(sentence)
     write_table(out, result.scores)
     print(f"Wrote {out}")
-    table = Table("metric", "best", "mean", "scored", box=None, pad_edge=False)
-    for row in result.means.itertuples():
-        table.add_row(row.metric, row.best, number(row.mean), f"{row.scored}/{row.expected}")
-    printer().print(table)
+    _print_means(result.means, list(predictions), list(predictions))
     print(
         f"As {result.preset.mirrors} scores it; what that leaves out is in docs/reference/presets."
     )
 
 
-def _print_means(ranks: "pd.DataFrame", models: list[str]) -> None:
-    """Print a row a metric and a column a model; `scored` counts those of the first model."""
+def _print_means(means: "pd.DataFrame", models: list[str], predictions: list[str]) -> None:
+    """Print a row a metric and a column a model; `scored` counts conditions of the predictions."""
     from rich.table import Table
 
     from wildcell.cli.progress import number, printer
-    from wildcell.metrics.metric import METRICS
 
     table = Table("metric", "best", *models, "scored", box=None, pad_edge=False)
-    for metric, rows in ranks[ranks["category"] == "all"].groupby("metric", sort=False):
+    for metric, rows in means.groupby("metric", sort=False):
         of_model = rows.set_index("model")
-        first = of_model.loc[models[0]]
-        means = [number(of_model["mean"].get(name, float("nan"))) for name in models]
-        counted = f"{first['scored']}/{first['expected']}"
-        table.add_row(str(metric), METRICS.get(str(metric)).best, *means, counted)
+        cells = [number(of_model["mean"].get(name, float("nan"))) for name in models]
+        scored = ", ".join(dict.fromkeys(_scored(of_model, predictions)))
+        table.add_row(str(metric), str(rows["best"].iloc[0]), *cells, scored)
     printer().print(table)
+
+
+def _scored(of_model: "pd.DataFrame", predictions: list[str]) -> Iterator[str]:
+    for name in predictions:
+        if name in of_model.index:
+            row = of_model.loc[name]
+            yield f"{row['scored']:.0f}/{row['expected']:.0f}"

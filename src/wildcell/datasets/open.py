@@ -115,9 +115,16 @@ def content_of(source: "Path | ad.AnnData") -> str:
 
 
 def _of_memory(cells: ad.AnnData, name: str, path: Path | None) -> OpenCells:
-    if cells.X is None:
+    try:
+        numbers = cells.X
+    except (IndexError, ValueError) as error:
+        raise DataError(
+            f"The numbers of {name}, a view, cannot be taken: {error}. Give a copy, or choose "
+            "genes by name."
+        ) from error
+    if numbers is None:
         raise DataError(f"{name} has no numbers in X.")
-    X = _stored(cells.X, f"X of {name}")
+    X = _stored(numbers, f"X of {name}")
     return OpenCells(name, X, cells.obs, cells.var_names, cells.uns, path)
 
 

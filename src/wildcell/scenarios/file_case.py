@@ -1,9 +1,9 @@
-"""A prediction file and the truth file it is held to, read, scaled and checked against each other.
+"""Prediction files and the truth file they are held to, read, scaled and checked for fit.
 
 Where nothing is trained beside them, their numbers stay where they are.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
@@ -11,6 +11,7 @@ from typing import TypeAlias
 import anndata as ad
 import numpy as np
 
+from wildcell.arrays import Names
 from wildcell.datasets.dataset import Dataset
 from wildcell.datasets.open import OpenCells, open_cells
 from wildcell.errors import OptionError, PredictionError
@@ -67,15 +68,51 @@ Source: TypeAlias = Path | ad.AnnData
 
 
 @dataclass(frozen=True)
-class FileCase:
-    """A prediction and the truth it is held to, with a task for baselines where there is one.
+class OpenAnswer:
+    """A prediction whose labels are read and whose scale is settled.
 
     Attributes
     ----------
-    prediction
-        The answer; predicted cells stay in their file where the truth does.
+    read
+        Its labels, and where its numbers are.
+    expression
+        What its numbers are.
+    kind
+        What its rows are.
+    depth
+        The library size that its log1p values refer to, where that is known.
+    note
+        How the scale is known, in a sentence.
+    """
+
+    read: ReadCells
+    expression: Expression
+    kind: Kind
+    depth: float | None
+    note: str
+
+    @property
+    def unread(self) -> UnreadPrediction:
+        """Predicted cells, left where they are."""
+        return UnreadPrediction(self.read, self.expression, self.depth)
+
+    @property
+    def prediction(self) -> Prediction:
+        """The same, read whole."""
+        whole = prediction_from(self.read.in_memory, expression=self.expression, kind=self.kind)
+        return replace(whole, target_sum=self.depth)
+
+
+@dataclass(frozen=True)
+class FileCase:
+    """Predictions and the truth they are held to, with a task for baselines where there is one.
+
+    Attributes
+    ----------
+    answers
+        The predictions, by name.
     truth
-        What it is held to, with its numbers or without.
+        What they are held to, with its numbers or without.
     unread
         Where the truth's numbers are, if they are not read.
     task
@@ -84,26 +121,63 @@ class FileCase:
         What was read, detected and flagged, in sentences.
     """
 
-    prediction: Prediction | UnreadPrediction
+    answers: Mapping[str, OpenAnswer]
     truth: Truth
     unread: UnreadTruth | None
     task: Task | None
     notes: Sequence[str]
 
+    def is_streamed(self, name: str) -> bool:
+        """Whether a prediction's cells stay in their file, as the truth's do."""
+        return self.unread is not None and self.answers[name].kind is Kind.CELLS
 
-def open_case(prediction: Source, truth: Source, train: Path | None, reading: Reading) -> FileCase:
+
+def open_case(
+    predictions: Mapping[str, Source], truth: Source, train: Path | None, reading: Reading
+) -> FileCase:
     """Read the files' labels, settle their scales, and check that they fit.
 
     Parameters
     ----------
-    prediction, truth
-        Files, or cells in memory.
+    predictions
+        Files, or cells in memory, by name; all are held to one truth on one set of genes.
+    truth
+        A file, or cells in memory.
     train
         Training cells, or a task folder.
     reading
         How they are to be read.
     """
-    answered = labelled(open_cells(prediction, "the prediction"), reading.labels)
+    answers = {name: _open_answer(source, reading) for name, source in predictions.items()}
+    opened = open_cells(truth, "the truth")
+    held_to, unread, task, more = _open_truth(opened, train, reading, answers)
+    notes = [
+        sentence
+        for answer in answers.values()
+        for sentence in (answer.note, f"{answer.read.file}: rows are {_word_of(answer.kind)}.")
+    ]
+    notes += more
+    if reading.is_on_common_genes:
+        genes = _common_genes(answers)
+        unread = None if unread is None else unread.on_genes(genes)
+        held_to = on_genes(held_to, genes) if unread is None else unread.truth
+        notes.append(f"Scored on the {len(held_to.test.genes)} genes in common.")
+        task = None if task is None else _task_on(task, held_to)
+    for answer in answers.values():
+        if reading.must_match:
+            asked = held_to.conditions["category"] != SHAM
+            check_conditions(answer.read.cells.obs, held_to.conditions[asked])
+        if _is_of_unseen_depth(answer) and held_to.test.target_sum is not None:
+            notes.append(
+                f"{answer.read.file}: taken to be at the truth's library size of "
+                f"{held_to.test.target_sum:.6g}; say --target-sum if it is not."
+            )
+    notes += [f"{opened.name}: {flag}." for flag in held_to.origin.flags]
+    return FileCase(answers, held_to, unread, task, notes)
+
+
+def _open_answer(source: Source, reading: Reading) -> OpenAnswer:
+    answered = labelled(open_cells(source, "the prediction"), reading.labels)
     expression, note = stated_or_detected(answered, reading.expression)
     kind = prediction_kind(answered.cells)
     if kind is Kind.MEAN and expression is Expression.COUNTS:
@@ -112,30 +186,45 @@ def open_case(prediction: Source, truth: Source, train: Path | None, reading: Re
             "log1p values. Give these, or cells."
         )
     depth = _depth_of(answered, expression, kind, reading)
-    rows = "cells" if kind is Kind.CELLS else "means"
-    opened = open_cells(truth, "the truth")
-    held_to, unread, task, more = _open_truth(opened, train, reading, depth, expression)
-    notes = [note, f"{answered.file}: rows are {rows}.", *more]
-    if reading.is_on_common_genes:
-        genes = np.array(answered.cells.var_names, dtype=object)
-        unread = None if unread is None else unread.on_genes(genes)
-        held_to = on_genes(held_to, genes) if unread is None else unread.truth
-        notes.append(f"Scored on the {len(held_to.test.genes)} genes in common.")
-        task = None if task is None else _task_on(task, held_to)
-    if reading.must_match:
-        asked = held_to.conditions["category"] != SHAM
-        check_conditions(answered.cells.obs, held_to.conditions[asked])
-    if depth is None and expression is Expression.LOGNORM and held_to.test.target_sum is not None:
-        notes.append(
-            f"{answered.file}: taken to be at the truth's library size of "
-            f"{held_to.test.target_sum:.6g}; say --target-sum if it is not."
+    return OpenAnswer(answered, expression, kind, depth, note)
+
+
+def _word_of(kind: Kind) -> str:
+    return "cells" if kind is Kind.CELLS else "means"
+
+
+def _is_of_unseen_depth(answer: OpenAnswer) -> bool:
+    return answer.depth is None and answer.expression is Expression.LOGNORM
+
+
+def _common_genes(answers: Mapping[str, OpenAnswer]) -> Names:
+    """Return the genes that all predictions have, in the order of the first."""
+    first, *others = (answer.read.cells.var_names for answer in answers.values())
+    is_common = np.ones(len(first), dtype=bool)
+    for genes in others:
+        is_common &= first.isin(genes)
+    return np.array(first[is_common], dtype=object)
+
+
+def _one_depth(answers: Mapping[str, OpenAnswer]) -> float | None:
+    """Return the library size at which a truth of counts is held against log values.
+
+    None where all predictions are counts, too: then it is the truth's own.
+    """
+    logs = [answer for answer in answers.values() if answer.expression is Expression.LOGNORM]
+    if any(answer.depth is None for answer in logs):
+        raise OptionError(
+            "The library size that the prediction's log1p values refer to cannot be seen; "
+            "say it with --target-sum, such as --target-sum 10000."
         )
-    notes += [f"{opened.name}: {flag}." for flag in held_to.origin.flags]
-    given: Prediction | UnreadPrediction = UnreadPrediction(answered, expression, depth)
-    if unread is None or kind is Kind.MEAN:
-        given = prediction_from(answered.in_memory, expression=expression, kind=kind)
-        given = replace(given, target_sum=depth)
-    return FileCase(given, held_to, unread, task, notes)
+    depths = {answer.depth: answer.read.file for answer in logs}
+    if len(depths) > 1:
+        found = ", ".join(f"{file} at {depth:g}" for depth, file in depths.items())
+        raise OptionError(
+            f"The predictions' log values are at several library sizes: {found}. Scores at two "
+            "sizes do not compare; bring them to one, or score them apart."
+        )
+    return next(iter(depths), None)
 
 
 def _depth_of(
@@ -161,8 +250,7 @@ def _open_truth(
     opened: OpenCells,
     train: Path | None,
     reading: Reading,
-    depth: float | None,
-    predicted: Expression,
+    answers: Mapping[str, OpenAnswer],
 ) -> tuple[Truth, UnreadTruth | None, Task | None, list[str]]:
     """Return the truth, where its numbers are, a task for baselines, and what to say of them."""
     if is_truth(opened.uns):
@@ -174,13 +262,7 @@ def _open_truth(
     expression, note = stated_or_detected(shown, None)
     check_source(shown, expression)
     own_depth = _own_depth(shown, expression)
-    is_free = expression is Expression.COUNTS and predicted is Expression.LOGNORM
-    if is_free and depth is None:
-        raise OptionError(
-            "The library size that the prediction's log1p values refer to cannot be seen; "
-            "say it with --target-sum, such as --target-sum 10000."
-        )
-    target_sum = depth if is_free else None
+    target_sum = _one_depth(answers) if expression is Expression.COUNTS else None
     if train is None:
         unread = posed_truth(
             shown,

@@ -1,0 +1,257 @@
+"""Scores from Python: those of the command, for whatever cells lie in memory or in files."""
+
+from pathlib import Path
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+
+import wildcell
+from wildcell import by_preset, file_evidence, outside
+from wildcell.cli.main import main
+from wildcell.errors import BenchmarkError, DataError, OptionError, PredictionError
+from wildcell.metrics import response
+from wildcell.names import SCORE_COLUMNS
+from wildcell.testing import toy_screen
+
+SEVERAL = ["pearson_delta", "energy_distance_pca", "de_auprc", "retrieval_cosine"]
+
+
+def plain(cells, rows):
+    chosen = cells[rows]
+    return ad.AnnData(
+        X=sparse.csr_matrix(chosen.X, dtype=np.float32),
+        obs=chosen.obs[["context", "perturbation"]].astype(str),
+        var=pd.DataFrame(index=chosen.var_names),
+    )
+
+
+@pytest.fixture(scope="module")
+def cells():
+    """Return a truth, and three predictions: thirds of the same experiment."""
+    screen = toy_screen(n_contexts=2, n_controls=80, n_cells=40, depth=400.0).cells
+    is_control = (screen.obs["perturbation"] == "control").to_numpy()
+    quarter = np.arange(screen.n_obs) % 4
+    predictions = {
+        name: plain(screen, ~is_control & (quarter == i))
+        for i, name in enumerate(["a", "b", "c"], start=1)
+    }
+    return plain(screen, is_control | (quarter == 0)), predictions
+
+
+@pytest.fixture(scope="module")
+def files(cells, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("files")
+    truth, predictions = cells
+    truth.write_h5ad(folder / "truth.h5ad")
+    for name, one in predictions.items():
+        one.write_h5ad(folder / f"{name}.h5ad")
+    return folder
+
+
+def lognorm(cells, target_sum=1e4):
+    values = cells.X.toarray()
+    shown = np.log1p(values / values.sum(axis=1, keepdims=True) * target_sum)
+    return ad.AnnData(sparse.csr_matrix(shown), cells.obs, cells.var)
+
+
+def same(one, other):
+    """Hold two tables to each other bit for bit, but for the data set's name."""
+    drop = ["dataset"]
+    pd.testing.assert_frame_equal(
+        one.drop(columns=drop), other.drop(columns=drop), check_exact=True
+    )
+
+
+def own_rows(table, model, name="prediction"):
+    return table[table["model"] == model].assign(model=name).reset_index(drop=True)
+
+
+@pytest.mark.parametrize("preset", [None, "cell-eval-0.8"])
+def test_python_gives_the_table_of_the_command(preset, cells, files, tmp_path):
+    out = tmp_path / "scores.parquet"
+    words = [] if preset is None else ["--preset", preset]
+    main(["score", str(files / "a.h5ad"), str(files / "truth.h5ad"), "--out", str(out), *words])
+    written = pd.read_parquet(out)
+    assert list(written) == SCORE_COLUMNS
+    same(written, wildcell.score(files / "a.h5ad", str(files / "truth.h5ad"), preset=preset))
+    truth, predictions = cells
+    same(written, wildcell.score(predictions["a"], truth, preset=preset))
+
+
+def test_options_are_those_of_the_command(cells, files, tmp_path):
+    out = tmp_path / "scores.parquet"
+    arguments = [files / "a.h5ad", files / "truth.h5ad", "--out", out, "--seed", 3]
+    words = ["--anchor", "all", "--metrics", "pearson_delta,rmse", "--genes", "common"]
+    main(["score", *map(str, arguments), *words])
+    truth, predictions = cells
+    options = {"metrics": ["pearson_delta", "rmse"], "genes": "common"}
+    found = wildcell.score(predictions["a"], truth, seed=3, anchor="all", **options)
+    same(pd.read_parquet(out), found)
+
+
+def views_of(cells):
+    """Return the same cells in many shapes, each a claim that it does not matter."""
+    padded = ad.concat([cells, cells], index_unique="-", keys=["one", "two"])
+    backwards = cells[::-1].copy()
+    return {
+        "a view": padded[: cells.n_obs],
+        "a view by rows in another order": backwards[::-1],
+        "dense": ad.AnnData(cells.X.toarray(), cells.obs, cells.var),
+        "csc": ad.AnnData(sparse.csc_matrix(cells.X), cells.obs, cells.var),
+        "csr array": ad.AnnData(sparse.csr_array(cells.X), cells.obs, cells.var),
+        "integers": ad.AnnData(cells.X.astype(np.int64), cells.obs, cells.var),
+        "categories": ad.AnnData(cells.X, cells.obs.astype("category"), cells.var),
+    }
+
+
+@pytest.mark.parametrize("side", ["prediction", "truth"])
+def test_how_cells_lie_in_memory_does_not_matter(side, cells):
+    truth, predictions = cells
+    expected = wildcell.score(predictions["a"], truth, metrics=SEVERAL)
+    whole = truth if side == "truth" else predictions["a"]
+    for name, one in views_of(whole).items():
+        pair = (predictions["a"], one) if side == "truth" else (one, truth)
+        before = one.X.copy()
+        found = wildcell.score(*pair, metrics=SEVERAL)
+        pd.testing.assert_frame_equal(found, expected, check_exact=True, obj=name)
+        assert (abs(before - one.X)).max() == 0, name
+
+
+def test_names_of_predicted_cells_may_repeat_and_those_of_a_truth_may_not(cells):
+    truth, predictions = cells
+    twice = predictions["a"].copy()
+    twice.obs_names = ["cell"] * twice.n_obs
+    same(wildcell.score(twice, truth), wildcell.score(predictions["a"], truth))
+    doubled = truth.copy()
+    doubled.obs_names = ["cell"] * doubled.n_obs
+    with pytest.raises(DataError, match="Cell names occur more than once"):
+        wildcell.score(predictions["a"], doubled)
+
+
+def test_what_cannot_be_used_is_refused_in_words(cells):
+    truth, predictions = cells
+    one = predictions["a"]
+    genes = one.copy()
+    genes.var_names = ["gene"] * genes.n_vars
+    with pytest.raises(DataError, match="gene names occur more than once"):
+        wildcell.score(genes, truth)
+    with pytest.raises(DataError, match="no obs column 'gene'"):
+        wildcell.score(one, truth, perturbation_column="gene")
+    with pytest.raises(OptionError, match="genes is 'some'; it must be one of all, common"):
+        wildcell.score(one, truth, genes="some")
+    with pytest.raises(OptionError, match="is a DataFrame; give an AnnData"):
+        wildcell.score(one.obs, truth)
+    with pytest.raises(OptionError, match="There is no prediction"):
+        wildcell.score({}, truth)
+    with pytest.raises(OptionError, match="would be called mine"):
+        wildcell.score(["a/mine.h5ad", "b/mine.h5ad"], truth)
+    with pytest.raises(PredictionError, match="lacks"):
+        wildcell.score({"a": one, "b": one[:, 3:]}, truth)
+    with pytest.raises(DataError, match="a view, cannot be taken"):
+        wildcell.score(one[np.arange(one.n_obs), ::-1], truth)
+    with pytest.raises(OptionError, match="there is no --anchor"):
+        wildcell.score(one, truth, preset="systema", anchor="all")
+
+
+@pytest.mark.parametrize("preset", [None, "cell-eval-0.8", "systema"])
+def test_a_truth_of_one_kind_of_cells_is_refused_in_words(preset, cells):
+    truth, predictions = cells
+    is_control = (truth.obs["perturbation"] == "control").to_numpy()
+    with pytest.raises(BenchmarkError, match="has no perturbed cells"):
+        wildcell.score(predictions["a"], truth[is_control], preset=preset)
+    with pytest.raises(BenchmarkError, match=r"has no control cells; .*--control"):
+        wildcell.score(predictions["a"], truth[~is_control], preset=preset)
+
+
+@pytest.mark.parametrize("preset", [None, "perturbench", "vcc2026"])
+def test_several_predictions_score_as_each_alone(preset, cells):
+    truth, predictions = cells
+    found = wildcell.score(predictions, truth, preset=preset)
+    for name, one in predictions.items():
+        alone = wildcell.score(one, truth, preset=preset)
+        same(own_rows(found, name), own_rows(alone, "prediction"))
+        if preset is None:
+            same(own_rows(found, "replicate"), own_rows(alone, "replicate"))
+
+
+def counting(monkeypatch, calls, owner, name):
+    """Count what a function of an owner is called for."""
+    function = getattr(owner, name)
+
+    def counted(*args, **kwargs):
+        calls.append(name)
+        return function(*args, **kwargs)
+
+    monkeypatch.setattr(owner, name, counted)
+
+
+def test_what_is_the_truths_alone_is_computed_once_for_all_predictions(cells, monkeypatch):
+    truth, predictions = cells
+    computed = {"one": [], "three": []}
+    for word, some in (("one", {"a": predictions["a"]}), ("three", predictions)):
+        with monkeypatch.context() as patch:
+            calls = computed[word]
+            counting(patch, calls, file_evidence._TruthTests, "_test")
+            counting(patch, calls, outside, "truth_evidence")
+            counting(patch, calls, file_evidence, "_drawn_of")
+            for name in ("fit_components", "mean_distance_within"):
+                counting(patch, calls, response, name)
+            wildcell.score(some, truth, metrics=SEVERAL)
+    n = {word: {name: calls.count(name) for name in set(calls)} for word, calls in computed.items()}
+    for name in ("truth_evidence", "_test", "fit_components", "mean_distance_within"):
+        assert n["one"][name] == n["three"][name] > 0, name
+    assert n["three"]["_drawn_of"] - n["one"]["_drawn_of"] == 2
+
+
+def test_a_presets_truth_is_made_once_for_all_predictions(cells, monkeypatch):
+    truth, predictions = cells
+    calls = []
+    counting(monkeypatch, calls, by_preset, "in_logs")
+    counting(monkeypatch, calls, by_preset, "side_of_cells")
+    wildcell.score(predictions, truth, preset="systema")
+    n_predictions, n_contexts = len(predictions), truth.obs["context"].nunique()
+    assert calls.count("in_logs") == 1 + n_predictions
+    assert calls.count("side_of_cells") == n_contexts * (1 + n_predictions)
+
+
+def test_the_command_takes_several_predictions_and_ranks_them(files, tmp_path, capsys):
+    out = tmp_path / "scores.parquet"
+    paths = [files / f"{name}.h5ad" for name in ("a", "b", "truth")]
+    main(["score", *map(str, paths), "--out", str(out), "--runs", str(tmp_path / "runs")])
+    printed = capsys.readouterr().out
+    assert set(pd.read_parquet(out)["model"]) == {"a", "b", "replicate", "ceiling"}
+    header = next(line for line in printed.splitlines() if line.startswith("metric"))
+    assert header.split() == ["metric", "best", "a", "b", "replicate", "ceiling", "scored"]
+    assert [line.split()[0] for line in printed.splitlines() if "_detected" in line] == []
+    place = next(line for line in printed.splitlines() if line.startswith("mean rank"))
+    assert sum(map(float, place.split()[3:5])) == 3.0
+    assert [line[:3] for line in printed.strip().splitlines()[-2:]] == ["a: ", "b: "]
+    main(["score", *map(str, paths), "--out", str(out), "--model", "mine, yours"])
+    assert {"mine", "yours"} < set(pd.read_parquet(out)["model"])
+
+
+def test_log_values_of_several_sizes_are_not_scored_together(cells):
+    truth, predictions = cells
+    pair = {"a": lognorm(predictions["a"]), "b": lognorm(predictions["b"], 5e3)}
+    with pytest.raises(OptionError, match="at several library sizes"):
+        wildcell.score(pair, truth)
+    pair["b"] = predictions["b"]
+    assert "a" in set(wildcell.score(pair, truth, metrics="rmse")["model"])
+
+
+def test_common_genes_are_those_of_all_predictions(cells):
+    truth, predictions = cells
+    pair = {"a": lognorm(predictions["a"])[:, 2:], "b": lognorm(predictions["b"])[:, :-2]}
+    options = {"genes": "common", "metrics": "rmse"}
+    inner = {name: one[:, truth.var_names[2:-2]] for name, one in pair.items()}
+    options |= {"target_sum": 1e4}
+    same(wildcell.score(pair, truth, **options), wildcell.score(inner, truth, **options))
+
+
+def test_paths_of_files_that_are_not_there_are_refused(cells):
+    truth, _ = cells
+    with pytest.raises(DataError, match=r"nowhere\.h5ad"):
+        wildcell.score(Path("nowhere.h5ad"), truth)
