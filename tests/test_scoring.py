@@ -12,7 +12,7 @@ import wildcell
 from wildcell import by_preset, file_evidence, outside
 from wildcell.cli.main import main
 from wildcell.errors import BenchmarkError, DataError, OptionError, PredictionError
-from wildcell.metrics import response
+from wildcell.metrics import distance, response
 from wildcell.names import SCORE_COLUMNS
 from wildcell.testing import toy_screen
 
@@ -197,8 +197,8 @@ def test_what_is_the_truths_alone_is_computed_once_for_all_predictions(cells, mo
             counting(patch, calls, file_evidence._TruthTests, "_test")
             counting(patch, calls, outside, "truth_evidence")
             counting(patch, calls, file_evidence, "_drawn_of")
-            for name in ("fit_components", "mean_distance_within"):
-                counting(patch, calls, response, name)
+            counting(patch, calls, response, "fit_components")
+            counting(patch, calls, distance, "mean_distance_within")
             wildcell.score(some, truth, metrics=SEVERAL)
     n = {word: {name: calls.count(name) for name in set(calls)} for word, calls in computed.items()}
     for name in ("truth_evidence", "_test", "fit_components", "mean_distance_within"):
