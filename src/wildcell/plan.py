@@ -14,6 +14,7 @@ from wildcell.errors import MissingExtraError, OptionError
 from wildcell.metrics.headline import find_metrics
 from wildcell.models.find import find_model
 from wildcell.models.model import ModelCard
+from wildcell.models.sealed.terms import Terms
 from wildcell.names import CEILING, REPLICATE, with_options
 from wildcell.registry import did_you_mean
 from wildcell.scenarios.embedding import parse_embedding
@@ -69,6 +70,7 @@ def make_plan(
     foreign: Sequence[str | Path | Dataset] | None = None,
     metrics: Sequence[str] | None = None,
     options: Mapping[str, Mapping[str, Any]] | None = None,
+    terms: Terms | None = None,
 ) -> Plan:
     """Look up all names and check all options before anything is computed."""
     words = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
@@ -90,21 +92,24 @@ def make_plan(
         scenario=replace(words, **changes, name=with_options(words.name, labels)),
         dataset=_load(data or words.dataset, data_options or {}),
         arm=arm or words.default_arm,
-        entries=_entries(models, words.reference, options or {}),
+        entries=_entries(models, words.reference, options or {}, terms),
         features=features,
         foreign=others,
     )
 
 
 def _entries(
-    models: Sequence[str], reference: str, options: Mapping[str, Mapping[str, Any]]
+    models: Sequence[str],
+    reference: str,
+    options: Mapping[str, Mapping[str, Any]],
+    terms: Terms | None,
 ) -> dict[str, Entry]:
     """Return the models to run by name, and the reference baseline without options."""
     unused = sorted(set(options) - set(models))
     if unused:
         hint = did_you_mean(unused[0], models)
         raise OptionError(f"Options are given for {unused[0]!r}, which is not run. {hint}")
-    entries = [_entry(find_model(name), options.get(name, {})) for name in models]
+    entries = [_entry(find_model(name, terms), options.get(name, {})) for name in models]
     found: dict[str, Entry] = {}
     for entry in [*entries, _entry(find_model(reference), {})]:
         if found.setdefault(entry.name, entry).card.version != entry.card.version:

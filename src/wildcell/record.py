@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from math import isnan
 from typing import Any
 
 import pandas as pd
@@ -36,6 +37,10 @@ class Result:
         What a reader must know of the scores, in sentences.
     training
         What the model says its training came to.
+    is_sealed
+        Whether the model ran in processes of its own; None where that is not known.
+    apart
+        What these took.
     """
 
     status: Status
@@ -45,6 +50,8 @@ class Result:
     prediction: Prediction | None = None
     flags: Sequence[str] = ()
     training: Mapping[str, Any] = field(default_factory=dict)
+    is_sealed: bool | None = None
+    apart: Cost | None = None
 
 
 def flags_of(judge: Judge, prediction: Prediction) -> list[str]:
@@ -110,12 +117,28 @@ def record_of(
         "expression": str(truth.test.expression),
         "target_sum": truth.test.target_sum,
         "training": dict(result.training),
+        "is_sealed": result.is_sealed,
         "started": started,
         **vars(cost),
         "versions": versions(),
         "hardware": hardware(),
         "fingerprints": {**made, **inputs, "inputs": fingerprint(inputs)},
     }
+
+
+def whole_cost(cost: Cost, apart: Cost | None) -> Cost:
+    """Return what a run took, with the processes that a model ran in apart from ours.
+
+    Their time is added to ours, and their memory stands in the place of ours.
+
+    Examples
+    --------
+    >>> whole_cost(Cost(9.0, 1.0, 300.0), Cost(8.0, 15.0, 2000.0))
+    Cost(wall_s=9.0, cpu_s=16.0, peak_memory_mb=2000.0)
+    """
+    if apart is None or isnan(apart.wall_s):
+        return cost
+    return Cost(cost.wall_s, cost.cpu_s + apart.cpu_s, apart.peak_memory_mb)
 
 
 def costs_of(cost: Cost, n_cells: int, training: Mapping[str, Any] | None = None) -> pd.DataFrame:

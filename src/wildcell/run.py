@@ -2,7 +2,7 @@
 
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,9 +17,18 @@ from wildcell.judge import Judge
 from wildcell.metrics.headline import find_metrics
 from wildcell.models.answer import answer, unanswerable
 from wildcell.models.find import find_model
+from wildcell.models.model import ModelCard
+from wildcell.models.sealed.terms import Terms
 from wildcell.names import CEILING, REPLICATE, Need, Status
 from wildcell.plan import Plan, make_plan
-from wildcell.record import Result, costs_of, flags_of, labelled_scores, record_of
+from wildcell.record import (
+    Result,
+    costs_of,
+    flags_of,
+    labelled_scores,
+    record_of,
+    whole_cost,
+)
 from wildcell.scenarios.ask import Asked, ask
 from wildcell.scenarios.embedding import embedding_fingerprint
 from wildcell.scenarios.folder import write_prediction
@@ -28,8 +37,9 @@ from wildcell.scenarios.prediction import Prediction
 from wildcell.scenarios.scenario import Scenario
 from wildcell.scenarios.split import Split, make_splits
 from wildcell.store.fingerprint import fingerprint
-from wildcell.store.provenance import measured, now
+from wildcell.store.provenance import Cost, measured, now
 from wildcell.store.runs import (
+    LOG,
     PREDICTION,
     PROGRESS,
     RunKey,
@@ -82,6 +92,7 @@ def run_scenario(
     foreign: Sequence[str | Path | Dataset] | None = None,
     metrics: Sequence[str] | None = None,
     options: Mapping[str, Mapping[str, Any]] | None = None,
+    terms: Terms | None = None,
     on_run: OnRun = print_nothing,
 ) -> list[Outcome]:
     """Run models through a scenario: split, pose, predict, score, for every seed and fold.
@@ -95,7 +106,8 @@ def run_scenario(
     scenario
         A shipped name, a TOML file, or a record.
     models
-        Names that `wildcell models` lists, or classes of your own as `path/to/file.py:Class`.
+        Names that `wildcell models` lists, classes of your own as `path/to/file.py:Class`, or
+        folders of models in environments of their own as `external:path/to/folder`.
     runs
         Folder of all runs; may hold others.
     data
@@ -113,6 +125,8 @@ def run_scenario(
         What is scored, in the place of the scenario's own: names, or `headline`, or `all`.
     options
         Options of models by model name.
+    terms
+        What models in processes of their own may take, and how their environments are made.
     on_run
         Called before each run with the number of runs behind it, of all runs, and its name.
 
@@ -141,6 +155,7 @@ def run_scenario(
         foreign=foreign,
         metrics=metrics,
         options=options,
+        terms=terms,
     )
     splits = [
         split
@@ -274,7 +289,8 @@ def run_one(fold: Fold, name: str, runs: Path) -> Outcome:
         write_split_tables(key.split_tables(runs), split.tables, key.question)
         started = now()
         with measured() as cost:
-            result = _result(fold, name, folder / PROGRESS)
+            result = _result(fold, name, folder)
+        cost = whole_cost(cost, result.apart)
         if result.prediction is not None:
             write_prediction(folder / PREDICTION, result.prediction)
         task, truth = fold.question
@@ -284,18 +300,24 @@ def run_one(fold: Fold, name: str, runs: Path) -> Outcome:
         return Outcome(folder, record, is_new=True)
 
 
-def _result(fold: Fold, name: str, progress: Path) -> Result:
+def _result(fold: Fold, name: str, folder: Path) -> Result:
     if name == CEILING:
         return Result(Status.OK, fold.judge.ceilings())
     if name == REPLICATE:
         return Result(Status.OK, fold.judge.replicate(np.random.default_rng(fold.split.seed)))
     _, card, options = fold.plan.entries[name]
+    result = _answered(fold, card, options, folder)
+    return replace(result, is_sealed=card.is_sealed)
+
+
+def _answered(fold: Fold, card: ModelCard, options: Mapping[str, Any], folder: Path) -> Result:
     reasons = unanswerable(card, fold.question.task)
     is_applicable = (reasons == "").to_numpy()
     if not is_applicable.any():
         reason = "; ".join(sorted(set(reasons)))
         return Result(Status.NOT_APPLICABLE, fold.judge.not_applicable(), reason)
     training: dict[str, Any] = {}
+    apart: list[Cost] = []
     try:
         prediction = answer(
             card,
@@ -303,14 +325,23 @@ def _result(fold: Fold, name: str, progress: Path) -> Result:
             is_applicable,
             fold.split.seed,
             options,
-            progress=progress,
+            progress=folder / PROGRESS,
+            log=folder / LOG,
             on_trained=training.update,
+            on_ended=apart.append,
         )
         scores = fold.judge.score(prediction, is_applicable=is_applicable)
     except (Exception, SystemExit) as error:  # noqa: BLE001  a model's crash is a result
         reason = f"{type(error).__name__}: {error}"
         log = traceback.format_exc()
-        return Result(Status.ERROR, fold.judge.failed(), reason, log, training=training)
+        return Result(
+            Status.ERROR,
+            fold.judge.failed(),
+            reason,
+            log,
+            training=training,
+            apart=next(iter(apart), None),
+        )
     return Result(
         Status.OK,
         scores,
@@ -318,4 +349,5 @@ def _result(fold: Fold, name: str, progress: Path) -> Result:
         prediction=prediction,
         training=training,
         flags=flags_of(fold.judge, prediction),
+        apart=next(iter(apart), None),
     )

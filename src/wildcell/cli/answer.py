@@ -3,7 +3,7 @@
 import traceback
 from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -16,6 +16,9 @@ def predict(
     out: Path,
     seed: int = 0,
     model_option: Annotated[list[str] | None, Parameter(negative=())] = None,
+    max_seconds: float | None = None,
+    max_memory: float | None = None,
+    installer: Literal["pip", "uv"] = "pip",
 ) -> None:
     """Fit a model to a task folder and write its prediction.
 
@@ -24,29 +27,38 @@ def predict(
     task_folder
         What `wildcell split` wrote.
     model
-        A name that `wildcell models` lists, or a class of your own as path/to/file.py:Class.
+        A name that `wildcell models` lists, a class of your own as path/to/file.py:Class, or the
+        folder of a model in an environment of its own as external:path/to/folder.
     out
         The h5ad file to write.
     seed
         Seed of the model.
     model_option
         An option of the model as key=value, such as alpha=10; may be given several times.
+    max_seconds, max_memory
+        How long a model in a process of its own may run, and how much memory it may take, in GiB.
+        What it prints goes to OUT.log.
+    installer
+        What its environment is made with.
     """
     from wildcell.cli.options import parse_options
     from wildcell.errors import OptionError, PredictionError
     from wildcell.models.answer import answer, unanswerable
     from wildcell.models.find import find_model
+    from wildcell.models.sealed.terms import Terms
     from wildcell.names import CONDITION
     from wildcell.scenarios.folder import read_task, write_prediction
 
-    card, options = find_model(model), parse_options(model_option or [])
+    terms = Terms(max_seconds, max_memory, installer)
+    card, options = find_model(model, terms), parse_options(model_option or [])
     task = read_task(task_folder)
     reasons = unanswerable(card, task)
     is_applicable = (reasons == "").to_numpy()
     if not is_applicable.any():
         raise OptionError(f"{model} is not applicable here: {'; '.join(sorted(set(reasons)))}.")
     try:
-        prediction = answer(card, task, is_applicable, seed, options)
+        log = out.with_name(f"{out.name}.log")
+        prediction = answer(card, task, is_applicable, seed, options, log=log)
     except (Exception, SystemExit) as error:
         raise PredictionError(
             f"{model} gave no answer: {type(error).__name__}: {error}\n{traceback.format_exc()}"
@@ -72,6 +84,9 @@ def run(
     foreign: Annotated[list[str] | None, Parameter(negative=())] = None,
     metrics: str | None = None,
     runs: Path = Path("runs"),
+    max_seconds: float | None = None,
+    max_memory: float | None = None,
+    installer: Literal["pip", "uv"] = "pip",
 ) -> None:
     """Run models through a scenario; every finished run is kept, and a second start continues.
 
@@ -89,8 +104,9 @@ def run(
     genes
         `all`, or `hvg:N` for the N most variable genes of training cells and given controls.
     model
-        A name that `wildcell models` lists, or a class of your own as path/to/file.py:Class; may
-        be given several times. If none is, all listed models that need no optional library.
+        A name that `wildcell models` lists, a class of your own as path/to/file.py:Class, or the
+        folder of a model in an environment of its own as external:path/to/folder; may be given
+        several times. If none is, all listed models that need no optional library.
     seed
         A seed; may be given several times. The scenario's own if none is.
     data_option
@@ -109,10 +125,18 @@ def run(
         scenario's own if not given.
     runs
         Folder of all runs.
+    max_seconds
+        How long a model in a process of its own may run on one fold. It is stopped then, and its
+        run is an error; the others go on.
+    max_memory
+        How much memory a model in a process of its own may take, in GiB; likewise.
+    installer
+        What environments of models are made with.
     """
     from wildcell.cli.options import parse_model_options, parse_options, split_names
     from wildcell.cli.progress import counting
     from wildcell.models.model import base_models
+    from wildcell.models.sealed.terms import Terms
     from wildcell.run import run_scenario
     from wildcell.scenarios.features import read_features
 
@@ -130,6 +154,7 @@ def run(
             features=None if features is None else read_features(features),
             foreign=foreign,
             metrics=None if metrics is None else split_names(metrics),
+            terms=Terms(max_seconds, max_memory, installer),
             on_run=show,
         )
     n_new = sum(outcome.is_new for outcome in outcomes)

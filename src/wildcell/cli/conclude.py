@@ -57,6 +57,7 @@ def rank(
     from wildcell.cli.means import print_means, print_strata
     from wildcell.cli.progress import working
     from wildcell.metrics.metric import METRICS
+    from wildcell.results.sealing import sealing_sentence
     from wildcell.results.table import rank_runs, rank_runs_in_strata
     from wildcell.results.verdict import headline_metric
     from wildcell.store.atomic import write_table
@@ -68,6 +69,8 @@ def rank(
         ranks = rank_runs(runs) if by is None else rank_runs_in_strata(runs, by=by, bins=bins)
         records = read_records(runs)
     for sentence in unfinished(records):
+        print(sentence)
+    if sentence := sealing_sentence(records):
         print(sentence)
     if out is not None:
         write_table(out, ranks)

@@ -11,11 +11,12 @@ import pandas as pd
 from wildcell.arrays import Booleans
 from wildcell.datasets.values import summarise_values
 from wildcell.errors import PredictionError
-from wildcell.models.model import Ability, Input, ModelCard, Resumable, Trained
+from wildcell.models.model import Ability, Apart, Input, ModelCard, Resumable, Trained
 from wildcell.names import CONDITION, CONTROL
 from wildcell.scenarios.answer import check_values, gene_columns
 from wildcell.scenarios.prediction import Prediction
 from wildcell.scenarios.task import Query, Task, protected
+from wildcell.store.provenance import Cost
 
 
 def answer(
@@ -26,13 +27,16 @@ def answer(
     options: Mapping[str, Any],
     *,
     progress: Path | None = None,
+    log: Path | None = None,
     on_trained: Callable[[Mapping[str, Any]], object] | None = None,
+    on_ended: Callable[[Cost], object] | None = None,
 ) -> Prediction:
     """Fit a fresh model and ask it the conditions that it can answer.
 
     The model is given a task of its own, whose arrays cannot be written to. One that learns for
     long keeps its progress in the file `progress`, and goes on from what it finds there; one that
-    can say what its training came to tells `on_trained`.
+    can say what its training came to tells `on_trained`. One in processes of its own keeps what
+    they print in the file `log`, and tells `on_ended` what they took, however they ended.
 
     Raises
     ------
@@ -43,10 +47,16 @@ def answer(
     model = card.make(seed=seed, **options)
     if progress is not None and isinstance(model, Resumable):
         model.keep_progress(progress)
-    model.fit(own)
-    if on_trained is not None and isinstance(model, Trained):
-        on_trained(model.training)
-    prediction = model.predict(own.query)
+    if log is not None and isinstance(model, Apart):
+        model.keep_log(log)
+    try:
+        model.fit(own)
+        if on_trained is not None and isinstance(model, Trained):
+            on_trained(model.training)
+        prediction = model.predict(own.query)
+    finally:
+        if on_ended is not None and isinstance(model, Apart):
+            on_ended(model.cost)
     if not isinstance(prediction, Prediction):
         raise PredictionError(f"Model {card.name!r} returned a {type(prediction).__name__}.")
     _check_answer(prediction, task.query)

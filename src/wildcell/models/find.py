@@ -7,27 +7,34 @@ from pathlib import Path
 from types import ModuleType
 
 from wildcell.errors import OptionError, UnknownNameError
+from wildcell.models.external import PREFIX, external_card
 from wildcell.models.model import EVERYTHING, MODELS, ModelCard
+from wildcell.models.sealed.terms import Terms
 from wildcell.registry import did_you_mean
 from wildcell.store.fingerprint import file_sha256
 
 
-def find_model(name: str) -> ModelCard:
-    """Return the card of a registered model, or of a class in a file.
+def find_model(name: str, terms: Terms | None = None) -> ModelCard:
+    """Return the card of a registered model, of a class in a file, or of a model's own folder.
 
     Parameters
     ----------
     name
-        A registered name, or `path/to/file.py:Class`. A class without a card of its own, made
-        with the decorator `model`, is taken to answer everything and to need no more than cells.
+        A registered name; `path/to/file.py:Class`, a class that is taken to answer everything and
+        to need no more than cells if it has no card, made with the decorator `model`; or
+        `external:path/to/folder`, a model that is run in an environment of its own.
+    terms
+        What a model in processes of its own may take.
 
     Raises
     ------
     UnknownNameError
-        There is no such model, file or class.
+        There is no such model, file, class or folder.
     OptionError
         The file cannot be imported, or what it names is no model.
     """
+    if name.startswith(PREFIX):
+        return external_card(Path(name.removeprefix(PREFIX)), terms or Terms())
     path, _, class_name = name.rpartition(":")
     if not path.endswith(".py"):
         return MODELS.get(name)

@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 from wildcell.registry import Registry
 from wildcell.scenarios.prediction import Prediction
 from wildcell.scenarios.task import Query, Task
+from wildcell.store.provenance import Cost
 
 
 class Ability(StrEnum):
@@ -45,6 +46,17 @@ class Trained(Protocol):
     @property
     def training(self) -> Mapping[str, Any]:
         """Numbers and words for the record of a run; `batch` and `device_peak_memory_mb` cost."""
+
+
+@runtime_checkable
+class Apart(Protocol):
+    """A model that runs in processes of its own."""
+
+    cost: Cost
+    """What they took."""
+
+    def keep_log(self, file: Path) -> None:
+        """Keep what they print in `file`."""
 
 
 class Model(Protocol):

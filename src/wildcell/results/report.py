@@ -16,6 +16,7 @@ from wildcell.metrics.metric import METRICS
 from wildcell.names import CEILING, REPLICATE, SHAM, Role, Status
 from wildcell.results.charts import as_svg, dot_table
 from wildcell.results.rank import EVERY_CATEGORY, PSEUDO_MODELS, QUESTION, without_shams
+from wildcell.results.sealing import sealing_sentence
 from wildcell.results.stats import NO_INTERVAL
 from wildcell.results.verdict import headline_metric, verdict
 from wildcell.results.words import (
@@ -110,7 +111,7 @@ def _question(ranks: pd.DataFrame, scores: pd.DataFrame, runs: pd.DataFrame) -> 
         "charts": list(_charts(ranks)),
         "tables": list(_tables(ranks)),
         "gaps": _gaps(scores),
-        "troubles": [*_troubles(runs), *_flags(runs)],
+        "troubles": [*_troubles(runs), *_flags(runs), *filter(None, [sealing_sentence(runs)])],
         "fingerprints": _fingerprints(runs),
         "command": _command(runs),
     }

@@ -7,14 +7,22 @@ import pandas as pd
 
 from wildcell.results.arms import compare_arms
 from wildcell.results.rank import rank
+from wildcell.results.sealing import sealing
 from wildcell.results.strata import BINS, rank_in_strata
 from wildcell.store.runs import read_conditions, read_records, read_scores
 from wildcell.store.split_tables import read_split_tables
 
 
 def rank_runs(runs: Path) -> pd.DataFrame:
-    """Rank the models of all finished runs in a folder; see `wildcell.results.rank.rank`."""
-    return rank(read_scores(runs), _references(runs))
+    """Rank the models of all finished runs in a folder.
+
+    Returns
+    -------
+    The table of `wildcell.results.rank.rank`, with the column `sealing`: `sealed` for a model in
+    processes of its own, `in process` for one inside wildcell, "" where that is not known.
+    """
+    ranks = rank(read_scores(runs), _references(runs))
+    return ranks.assign(sealing=ranks["model"].map(sealing(read_records(runs))))
 
 
 def rank_runs_in_strata(runs: Path, *, by: str, bins: int = BINS) -> pd.DataFrame:

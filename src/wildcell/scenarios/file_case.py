@@ -14,7 +14,7 @@ import numpy as np
 from wildcell.arrays import Names
 from wildcell.datasets.dataset import Dataset
 from wildcell.datasets.open import OpenCells, open_cells
-from wildcell.errors import OptionError, PredictionError
+from wildcell.errors import OptionError
 from wildcell.names import SHAM, Expression, Kind
 from wildcell.scenarios.answer import check_conditions
 from wildcell.scenarios.folder import is_truth, prediction_from, read_task
@@ -23,6 +23,7 @@ from wildcell.scenarios.prediction import Prediction
 from wildcell.scenarios.reading import (
     Labels,
     ReadCells,
+    check_mean_scale,
     check_source,
     labelled,
     library_size,
@@ -180,11 +181,7 @@ def _open_answer(source: Source, reading: Reading) -> OpenAnswer:
     answered = labelled(open_cells(source, "the prediction"), reading.labels)
     expression, note = stated_or_detected(answered, reading.expression)
     kind = prediction_kind(answered.cells)
-    if kind is Kind.MEAN and expression is Expression.COUNTS:
-        raise PredictionError(
-            f"{answered.file} holds counts in one row a condition; a mean is the mean of cells' "
-            "log1p values. Give these, or cells."
-        )
+    check_mean_scale(answered.file, kind, expression)
     depth = _depth_of(answered, expression, kind, reading)
     return OpenAnswer(answered, expression, kind, depth, note)
 

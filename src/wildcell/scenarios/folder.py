@@ -48,18 +48,29 @@ def write_question(question: Question, split: Split, *, task_folder: Path, truth
     if task_folder.resolve() in truth.resolve().parents:
         raise StoreError(f"{truth} lies inside the task folder, where models would find it.")
     with writing(task_folder) as folder:
-        _write_task(folder, question.task, split)
+        write_task(folder, question.task, split.conditions)
         write_truth(truth, question.truth)
 
 
-def _write_task(folder: Path, task: Task, split: Split) -> None:
+def write_task(folder: Path, task: Task, conditions: pd.DataFrame) -> None:
+    """Write a task into a new folder.
+
+    Parameters
+    ----------
+    folder
+        Where to; it must not be there.
+    task
+        The task.
+    conditions
+        The role of every condition.
+    """
     folder.mkdir()
     write_cells(folder / "train.h5ad", to_anndata(task.train))
     write_cells(folder / "val.h5ad", to_anndata(task.val))
     write_cells(folder / "controls_given.h5ad", to_anndata(task.query.controls))
     write_table(folder / "query.csv", task.query.conditions)
     write_table(folder / "components.csv", task.query.components)
-    write_table(folder / "split.csv", split.conditions)
+    write_table(folder / "split.csv", conditions)
     if task.query.features is not None:
         features = task.query.features.rename_axis("component")
         features.columns = features.columns.astype(str)

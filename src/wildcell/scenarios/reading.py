@@ -262,6 +262,15 @@ def library_size(read: ReadCells) -> float | None:
     return middle
 
 
+def check_mean_scale(file: str, kind: Kind, expression: Expression) -> None:
+    """Refuse means of counts."""
+    if kind is Kind.MEAN and expression is Expression.COUNTS:
+        raise PredictionError(
+            f"{file} holds counts in one row a condition; a mean is the mean of cells' log1p "
+            "values. Give these, or cells."
+        )
+
+
 def prediction_kind(cells: ad.AnnData) -> Kind:
     """Return what the rows of a prediction are: as it says, or means if no condition has two."""
     stated = cells.uns[UNS].get("kind")

@@ -22,6 +22,7 @@ SCORES = "scores.parquet"
 COSTS = "costs.parquet"
 PREDICTION = "prediction.h5ad"
 PROGRESS = "progress.pt"
+LOG = "log.txt"
 CONDITIONS = "conditions"
 ASKED = "asked"
 LONGEST_SLUG = 60
