@@ -110,7 +110,13 @@ class _Layout:
         return reference
 
 
-def truth_evidence(unread: UnreadTruth, convention: Convention, *, has_tests: bool) -> Evidence:
+def truth_evidence(
+    unread: UnreadTruth,
+    convention: Convention,
+    *,
+    has_tests: bool,
+    ranks: RankTest | None = None,
+) -> Evidence:
     """Read a truth's file once.
 
     Parameters
@@ -121,6 +127,9 @@ def truth_evidence(unread: UnreadTruth, convention: Convention, *, has_tests: bo
         How much is drawn and at which library size linear means are taken.
     has_tests
         Whether rank tests will be asked for.
+    ranks
+        Those of all test cells against the kept controls, where they are known and no others will
+        be asked for.
     """
     truth, rows = unread.truth, unread.rows
     groups = control_groups(truth.conditions)
@@ -145,9 +154,11 @@ def truth_evidence(unread: UnreadTruth, convention: Convention, *, has_tests: bo
     for group in (*(rows for part in of_condition for rows in part), rows["kept"], rows["given"]):
         kept[group] = True
     stream = unread.stream(convention.lfc_target_sum)
-    found = gather(stream, labels, layout.n_labels, kept=kept, has_tests=has_tests)
+    found = gather(
+        stream, labels, layout.n_labels, kept=kept, has_tests=has_tests and ranks is None
+    )
     first, second = (found.sums.take(np.arange(half, 2 * layout.n, 2)) for half in (0, 1))
-    tests = _TruthTests(layout, found, convention) if has_tests else None
+    tests = _TruthTests(layout, found, convention, ranks) if has_tests else None
     answers = [
         Answer(
             profiles(sums, has_linear=stream.has_linear),
@@ -239,6 +250,7 @@ class _TruthTests:
     layout: _Layout
     found: Gathered
     convention: Convention
+    known: RankTest | None
 
     def of(self, part: int) -> Tests:
         """Return the tests of all cells (0), of the first halves (1) or of the second (2)."""
@@ -250,6 +262,9 @@ class _TruthTests:
         return tests
 
     def _test(self, part: int, side: Side) -> RankTest:
+        if self.known is not None:
+            assert (part, side) == (0, "kept")
+            return self.known
         layout, n, sizes = self.layout, self.layout.n, self.found.sums.n
         reference = layout.reference(side)
         group_of = np.full(layout.n_labels, NONE)

@@ -26,6 +26,7 @@ from wildcell.scenarios.scenario import DEFAULT_METRICS
 from wildcell.scenarios.synthesis import control_sources, synthesise
 from wildcell.scenarios.task import Cells, Truth
 from wildcell.scenarios.thinning import Source
+from wildcell.store.keeping import Shelf
 
 
 def score_prediction(
@@ -88,6 +89,8 @@ class Judge:
         The answer of the reference baseline, where there is one.
     evidence
         What the truth's cells say, where they are left in a file.
+    shelf
+        Where what is computed of the truth alone is kept, if anywhere.
     """
 
     truth: Truth
@@ -95,6 +98,7 @@ class Judge:
     convention: Convention = field(default=OURS)
     reference: Prediction | None = None
     evidence: Evidence | None = None
+    shelf: Shelf | None = None
 
     def score(
         self, prediction: Prediction, *, is_applicable: Booleans | None = None
@@ -196,7 +200,13 @@ class Judge:
 
     @cached_property
     def _measured(self) -> dict[Block, Response]:
-        return self._responses(self._tested, self._kept)
+        found = self._responses(self._tested, self._kept)
+        if self.shelf is None:
+            return found
+        return {
+            block: replace(response, keep=self.shelf.part(*block))
+            for block, response in found.items()
+        }
 
     @cached_property
     def _unchanged(self) -> dict[Block, Response]:

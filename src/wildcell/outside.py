@@ -9,7 +9,7 @@ import pandas as pd
 
 from wildcell.datasets.open import content_of
 from wildcell.errors import OptionError
-from wildcell.file_evidence import answer_evidence, truth_evidence
+from wildcell.file_evidence import answer_evidence
 from wildcell.judge import Judge
 from wildcell.metrics.convention import OURS
 from wildcell.metrics.headline import find_metrics
@@ -17,7 +17,7 @@ from wildcell.metrics.metric import Metric
 from wildcell.models.answer import answer, unanswerable
 from wildcell.models.find import find_model
 from wildcell.models.model import MODELS
-from wildcell.names import CEILING, REPLICATE, Need, Status
+from wildcell.names import CEILING, REPLICATE, Status
 from wildcell.record import Result, costs_of, flags_of, key_of, labelled_scores, record_of
 from wildcell.results.rank import rank
 from wildcell.scenarios.file_case import FileCase, Reading, Source, open_case
@@ -25,8 +25,10 @@ from wildcell.scenarios.prediction import Prediction
 from wildcell.scenarios.scenario import DEFAULT_METRICS
 from wildcell.scenarios.task import Task, Truth
 from wildcell.store.fingerprint import fingerprint
+from wildcell.store.keeping import Shelf
 from wildcell.store.provenance import Cost, measured, now
 from wildcell.store.runs import RECORD, RunKey, claimed, finish, finished_record
+from wildcell.truth_shelf import evidence_of, keep_tests, replicate_of, shelf_of_truth
 
 BASELINES = ["no-change", "perturbed-mean", "context-transfer", "additive", "matching-mean"]
 """Baselines that need no more than training cells."""
@@ -123,6 +125,7 @@ def judge_files(
     train: Path | None = None,
     metrics: Sequence[str] = DEFAULT_METRICS,
     reading: Reading | None = None,
+    cache: Path | None = None,
 ) -> FileJudgement:
     """Score predicted cells or means against true cells.
 
@@ -141,6 +144,9 @@ def judge_files(
         What is computed: names, or `headline`, or `all`.
     reading
         How the files are to be read.
+    cache
+        Folder in which what is computed of the truth alone is kept for the next time; nothing is
+        kept if None, or beside training cells.
 
     Raises
     ------
@@ -154,17 +160,18 @@ def judge_files(
     with measured() as cost:
         case = open_case(predictions, truth, train, reading)
         found = find_metrics(metrics)
-        judge = _judge_of(case, found)
+        shelf = None if cache is None else shelf_of_truth(cache, truth, case, reading)
+        judge = _judge_of(case, found, shelf)
         results = {
             **{name: _judged(case, judge, name) for name in case.answers},
             **_baselines(case.task, judge, case.truth.origin.seed),
-            REPLICATE: Result(Status.OK, judge.replicate()),
+            REPLICATE: Result(Status.OK, replicate_of(judge)),
         }
         if any(item.ceiling is not None for item in found):
             results[CEILING] = Result(Status.OK, judge.ceilings())
-    return FileJudgement(
-        predictions, judge.truth, truth, reading, results, case.notes, cost, started
-    )
+        keep_tests(judge)
+    notes = [*case.notes, *(shelf.notes if shelf else ())]
+    return FileJudgement(predictions, judge.truth, truth, reading, results, notes, cost, started)
 
 
 def check_names(names: Collection[str]) -> None:
@@ -178,16 +185,15 @@ def check_names(names: Collection[str]) -> None:
             )
 
 
-def _judge_of(case: FileCase, metrics: Sequence[Metric]) -> Judge:
+def _judge_of(case: FileCase, metrics: Sequence[Metric], shelf: Shelf | None) -> Judge:
     """Return the judge, who has read the truth's file where its numbers were left in it."""
     if case.unread is None:
         return Judge(case.truth, metrics, reference=_reference(case))
-    has_tests = any(Need.DE in item.needs for item in metrics)
-    evidence = truth_evidence(case.unread, OURS, has_tests=has_tests)
+    evidence = evidence_of(case, metrics, shelf)
     truth = replace(case.truth, noisy_groups=evidence.noisy_groups)
     if not all(case.is_streamed(name) for name in case.answers):
         truth = replace(truth, given=case.unread.read("given"))
-    return Judge(truth, metrics, evidence=evidence)
+    return Judge(truth, metrics, evidence=evidence, shelf=shelf)
 
 
 def _judged(case: FileCase, judge: Judge, name: str) -> Result:

@@ -41,6 +41,7 @@ def score(
     train: str | Path | None = None,
     seed: int = 0,
     anchor: Anchor = "given",
+    cache: str | Path | None = None,
 ) -> pd.DataFrame:
     """Score predictions against a truth: what `wildcell score` writes, as a table.
 
@@ -80,6 +81,9 @@ def score(
     anchor
         What predictions are measured against, where the controls are halved here: the `given` half,
         or `all` controls, if effects were added to the mean of all.
+    cache
+        Folder in which what is computed of the truth alone is kept for the next call or process;
+        see `wildcell score --help`. Nothing is kept if None.
 
     Returns
     -------
@@ -115,7 +119,8 @@ def score(
     predictions, measured = named(prediction), as_source(truth, "the truth")
     if preset is not None:
         return by_preset(predictions, measured, preset, reading, train=train).scores
-    return by_metrics(predictions, measured, metrics, reading, train=train).scores
+    folder = None if cache is None else Path(cache)
+    return by_metrics(predictions, measured, metrics, reading, train=train, cache=folder).scores
 
 
 def by_metrics(
@@ -125,6 +130,7 @@ def by_metrics(
     reading: Reading,
     *,
     train: str | Path | None = None,
+    cache: Path | None = None,
 ) -> FileJudgement:
     """Score predictions by the house's metrics."""
     return judge_files(
@@ -133,6 +139,7 @@ def by_metrics(
         train=None if train is None else Path(train),
         metrics=[metrics] if isinstance(metrics, str) else metrics,
         reading=reading,
+        cache=cache,
     )
 
 

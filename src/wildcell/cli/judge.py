@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
 
 from wildcell.names import Expression
 
@@ -29,6 +31,8 @@ def score(
     seed: int = 0,
     anchor: Literal["given", "all"] = "given",
     preset: str | None = None,
+    cache: Path | None = None,
+    no_cache: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
     """Score predictions against a truth, with the replicate and naive baselines beside them.
 
@@ -78,6 +82,11 @@ def score(
     preset
         Score as another package does, under its names and with all controls on its side of the
         comparison; see `wildcell presets`. Nothing is scored beside the predictions then.
+    cache
+        Where what is computed of the truth alone is kept for the next prediction, without --train:
+        `truths` in the folder of data sets, if none is named.
+    no_cache
+        Read nothing from there, and keep nothing.
     """
     from wildcell.scoring import reading_of
 
@@ -96,7 +105,10 @@ def score(
     if preset is not None:
         _score_by_preset(predictions, truth, preset, reading, out=out, train=train, runs=runs)
     else:
-        _score(predictions, truth, metrics, reading, out=out, train=train, runs=runs)
+        from wildcell.store.download import cache_folder
+
+        kept = None if no_cache else cache_folder(cache)
+        _score(predictions, truth, metrics, reading, out=out, train=train, runs=runs, cache=kept)
 
 
 def _told_apart(files: Sequence[Path], model: str | None) -> "tuple[dict[str, Source], Path]":
@@ -128,6 +140,7 @@ def _score(
     out: Path,
     train: Path | None,
     runs: Path | None,
+    cache: Path | None,
 ) -> None:
     from wildcell.cli.options import split_names
     from wildcell.cli.progress import working
@@ -137,7 +150,7 @@ def _score(
 
     asked = split_names(metrics)
     with working("scoring"):
-        judgement = by_metrics(predictions, truth, asked, reading, train=train)
+        judgement = by_metrics(predictions, truth, asked, reading, train=train, cache=cache)
     for sentence in judgement.notes:
         print(sentence)
     if runs is not None:

@@ -11,6 +11,7 @@ from wildcell.metrics.remembered import remembered
 from wildcell.metrics.response import Response
 from wildcell.metrics.spaces import Space, clouds, of_clouds, over_clouds
 from wildcell.names import Need, Status
+from wildcell.store.keeping import Arrays
 
 
 @metric(
@@ -112,10 +113,18 @@ def _discrepancies(truth: Response, prediction: Response, space: Space) -> Float
 @remembered
 def _within_distance(truth: Response, space: Space) -> Floats:
     """Return the mean distance of two cells of each perturbation, shape (n_perturbations,)."""
-    return of_clouds(mean_distance_within, clouds(truth, truth, space))
+
+    def measured() -> Arrays:
+        return {"mean": of_clouds(mean_distance_within, clouds(truth, truth, space))}
+
+    return truth.keep(f"within-distance-{space}", measured)["mean"]
 
 
 @remembered
 def _kernel_scale(truth: Response, space: Space) -> Floats:
     """Return width and mean kernel of each perturbation's cells, shape (n_perturbations, 2)."""
-    return np.reshape(of_clouds(own_scale, clouds(truth, truth, space)), (-1, 2))
+
+    def measured() -> Arrays:
+        return {"scale": np.reshape(of_clouds(own_scale, clouds(truth, truth, space)), (-1, 2))}
+
+    return truth.keep(f"kernel-scale-{space}", measured)["scale"]

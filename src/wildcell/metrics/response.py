@@ -14,6 +14,7 @@ from wildcell.metrics.differential import Differential, MeanTest
 from wildcell.metrics.grouped import on_columns, sampled, sizes_of, stacked
 from wildcell.metrics.mann_whitney import RankTest
 from wildcell.metrics.tested import Means, mean_tests, rank_tests, table_of
+from wildcell.store.keeping import Arrays, Keeper, made_anew
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +61,8 @@ class Response:
         What `de` and `components` are, or how to get it, where it need not be computed here.
     ranks
         How to get the rank tests behind `de`, where they need not be computed from `cells`.
+    keep
+        Gives back what was computed before of the same cells and controls, and keeps what is.
     """
 
     perturbations: tuple[str, ...]
@@ -82,6 +85,7 @@ class Response:
     differential: Differential | Callable[[], Differential] | None = None
     projection: Components | Callable[[], Components | None] | None = None
     ranks: Callable[[], RankTest] | None = None
+    keep: Keeper = field(default=made_anew)
 
     @cached_property
     def delta(self) -> Floats:
@@ -181,6 +185,10 @@ class Response:
             return self.projection()
         if self.projection is not None:
             return self.projection
+        found = self.keep("components", self._fitted)
+        return Components(**found) if found else None
+
+    def _fitted(self) -> Arrays:
         assert self.cells is not None
         half = self.convention.max_component_cells // 2
         matrices = [self._drawn(self.cells, half, self.perturbations)]
@@ -188,7 +196,9 @@ class Response:
             names = [f"controls {group}" for group in range(len(self.control_cells))]
             matrices.append(self._drawn(self.control_cells, half, names))
         cells, _ = stacked(matrices, np.arange(len(matrices)))
-        return fit_components(cells, self.convention.n_components) if cells.shape[0] > 1 else None
+        if cells.shape[0] < 2:
+            return {}
+        return vars(fit_components(cells, self.convention.n_components))
 
     @cached_property
     def on_detected(self) -> "Response":
@@ -220,6 +230,7 @@ class Response:
             differential=None,
             projection=None,
             ranks=None,
+            keep=made_anew,
         )
         return (
             replace(result, differential=lambda: self._de_on(genes)) if self.has_tests else result

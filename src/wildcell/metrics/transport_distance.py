@@ -14,6 +14,7 @@ from wildcell.metrics.sinkhorn import reusable_self_cost, sinkhorn_divergence
 from wildcell.metrics.spaces import Space, clouds, over_clouds
 from wildcell.metrics.transport import wasserstein_by_gene
 from wildcell.names import Need, Status
+from wildcell.store.keeping import Arrays
 
 
 @metric(
@@ -100,7 +101,11 @@ def _self_costs(truth: Response, space: Space) -> Sequence[float | None]:
     def of_condition(row: int) -> float | None:
         return reusable_self_cost(pair(cells[row])) if cells[row].shape[0] else None
 
-    return over_conditions(of_condition, range(len(cells)))
+    def measured() -> Arrays:
+        return {"cost": np.array(over_conditions(of_condition, range(len(cells))), dtype=float)}
+
+    costs = truth.keep(f"self-costs-{space}", measured)["cost"]
+    return [None if np.isnan(cost) else float(cost) for cost in costs]
 
 
 def _areas(truth: Response, prediction: Response, space: Space) -> Floats:
