@@ -14,13 +14,21 @@ import pytest
 
 from wildcell.datasets.curate import curate_file
 from wildcell.datasets.curate_options import CurateOptions
+from wildcell.datasets.fetch import fetch
 from wildcell.datasets.load import load_dataset
 from wildcell.results.rank import without_shams
 from wildcell.results.table import rank_runs
 from wildcell.results.verdict import verdict
 from wildcell.run import run_scenario
-from wildcell.scenarios.scenario import load_scenario
+from wildcell.scenarios.scenario import load_scenario, scenario_names
+from wildcell.scenarios.split import make_splits
 from wildcell.store.runs import read_scores
+
+SMALL = {
+    "norman2019-small": "norman2019_mcfaline2023_small.h5ad",
+    "mcfaline2023-small": "norman2019_mcfaline2023_small.h5ad",
+    "tggates": "tggates_hepatocytes.h5ad",
+}
 
 ROOT = Path(__file__).parents[1]
 FOLDER = Path(os.environ.get("WILDCELL_TEST_DATA", ROOT.parent / "shared")) / "data"
@@ -227,3 +235,50 @@ def test_on_zhao_patients_differ_in_what_panobinostat_does(screen, tmp_path):
     transfer, replicate = (mean_of(scores, name) for name in ("context-transfer", "replicate"))
     assert (replicate > 0.85).all()
     assert (transfer < replicate - 0.1).all()
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """Return a function that fetches a small screen from its file, once."""
+    cache = tmp_path_factory.mktemp("cache")
+
+    def fetched(name):
+        file = FOLDER / SMALL[name]
+        if not file.is_file():
+            pytest.skip(f"{file} is not at hand; name its folder in WILDCELL_TEST_DATA")
+        return load_dataset(fetch(name, source=file, cache=cache).path)
+
+    return fetched
+
+
+BOUND = [
+    name
+    for name in scenario_names()
+    if {load_scenario(name).dataset, *load_scenario(name).foreign} <= set(SMALL)
+    and load_scenario(name).splitter != "perturbation-clusters"
+]
+
+
+@pytest.mark.parametrize("name", BOUND)
+def test_scenario_bound_to_a_small_screen_can_be_asked_in_every_arm(name, small):
+    scenario = load_scenario(name)
+    screen, foreign = small(scenario.dataset), [small(other) for other in scenario.foreign]
+    for arm in scenario.arms:
+        assert make_splits(scenario, screen, seed=0, arm=arm, foreign=foreign)
+
+
+def test_a_scenario_named_after_one_of_two_screens_asks_about_it_alone(small):
+    assert set(small("norman2019-small").conditions["modality"]) == {"crispra"}
+    assert set(small("mcfaline2023-small").conditions["modality"]) == {"crispri"}
+    for name in scenario_names():
+        for screen in ("norman2019-small", "mcfaline2023-small"):
+            assert not name.startswith(screen) or load_scenario(name).dataset == screen
+
+
+def test_hepatocytes_are_scored_by_more_than_what_their_two_controls_cannot_carry(small, tmp_path):
+    screen, scenario = small("tggates"), load_scenario("tggates-unseen-dose")
+    run_scenario(scenario, data=screen, models=["no-change"], runs=tmp_path, seeds=[0])
+    scores = read_scores(tmp_path)
+    n_known = scores[scores["model"] == "no-change"].groupby("metric")["value"].count()
+    assert n_known["pearson_delta"] == n_known["effect_r2"] == 0
+    assert (n_known[["rmse", "mae", "pearson"]] > 0).all()
