@@ -137,3 +137,19 @@ def test_help_explains_every_option(app, capsys):
     told = capsys.readouterr().out
     for option in ("--from", "--cache", "--mirror", "--proxy", "--gene-names", "--force"):
         assert option in told
+
+
+def test_a_file_of_another_screen_is_refused_without_advice_that_fetch_cannot_take(app, tmp_path):
+    cells = ad.AnnData(np.random.default_rng(0).random((44, 220)).astype("float32"))
+    cells.layers["counts"] = cells.X.round()
+    cells.obs["perturbation"] = ["control"] * 20 + ["stim"] * 24
+    cells.write_h5ad(tmp_path / "other.h5ad")
+
+    with pytest.raises(DataError) as caught:
+        app(["fetch", "norman2019", "--from", str(tmp_path / "other.h5ad")])
+
+    said = str(caught.value)
+    assert "is not what the recipe of norman2019 is made for (about 111,445 cells" in said
+    assert "X does not hold counts" in said
+    assert said.endswith("or make a data set of this one with: wildcell curate")
+    assert "--" not in said

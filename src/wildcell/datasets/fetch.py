@@ -1,5 +1,6 @@
 """From the name of a public screen to a curated data set in the cache."""
 
+import re
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ from wildcell.datasets.recipe import (
     mend,
     options_of,
 )
-from wildcell.errors import DataError
+from wildcell.errors import DataError, OptionError, UnknownNameError
 from wildcell.store.atomic import write_json
 from wildcell.store.download import Download, Progress, cache_folder, download
 from wildcell.store.provenance import now, versions
@@ -22,6 +23,10 @@ from wildcell.store.runs import claimed
 
 SOURCES = "sources"
 """The folder of the cache with the files as they were downloaded."""
+
+
+ADVICE = re.compile(r"[;:,.(]? ?[^;:,.(]*(?<![\w-])--[a-z].*", re.DOTALL)
+"""What a message says of options of `wildcell curate`, which a recipe decides itself."""
 
 
 class Fetched(NamedTuple):
@@ -132,7 +137,26 @@ def _curate(recipe: Recipe, found: Download, path: Path, gene_names: Path | None
     options = replace(
         options_of(recipe), gene_names=gene_names, source=found.url or found.path.name
     )
-    return curate_file(found.path, path, options, prepare=partial(mend, recipe))
+    try:
+        return curate_file(found.path, path, options, prepare=partial(mend, recipe))
+    except (DataError, OptionError, UnknownNameError) as error:
+        if ADVICE.search(str(error)) is None:
+            raise
+        raise DataError(
+            f"{found.path} is not what the recipe of {recipe.name} is made for"
+            f"{_expected(recipe)}: {ADVICE.sub('', str(error))}. Give the file of {recipe.name}, "
+            "or make a data set of this one with: wildcell curate"
+        ) from error
+
+
+def _expected(recipe: Recipe) -> str:
+    numbers = (recipe.expected.cells, recipe.expected.genes)
+    found = [
+        f"{number:,} {what}"
+        for number, what in zip(numbers, ("cells", "genes"), strict=True)
+        if number is not None
+    ]
+    return f" (about {' and '.join(found)})" if found else ""
 
 
 def _record(recipe: Recipe, found: Download, account: list[str]) -> dict[str, Any]:
