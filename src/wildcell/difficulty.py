@@ -14,6 +14,7 @@ from wildcell.metrics.response import Response
 from wildcell.metrics.signal import correlation_ceiling, measured_signal
 from wildcell.names import CONDITION, CONDITION_COLUMNS, SHAM, Status
 from wildcell.novelty import novelty
+from wildcell.scenarios.judged import judged_by
 from wildcell.scenarios.pose import Question
 from wildcell.scenarios.split import Split
 from wildcell.scenarios.task import Truth
@@ -35,8 +36,9 @@ def condition_table(question: Question, split: Split) -> pd.DataFrame:
     Returns
     -------
     `CONDITION_COLUMNS`, a row a condition: what `wildcell.novelty.novelty` and
-    `measured_difficulty` return, NaN for conditions that are not tested, and in `unknown` why a
-    tested one lacks a number. `n_cells` counts the test cells of tested conditions.
+    `measured_difficulty` return, NaN for conditions that are not tested; in `unknown` why a tested
+    one lacks a number; and in `judged` the hash of what it is judged by (`judged_by`). `n_cells`
+    counts the test cells of tested conditions.
 
     Examples
     --------
@@ -53,7 +55,8 @@ def condition_table(question: Question, split: Split) -> pd.DataFrame:
     """
     task, truth = question
     blind = novelty(task, seed=split.seed)
-    tested = measured_difficulty(truth).merge(
+    measured = measured_difficulty(truth).assign(judged=judged_by(truth))
+    tested = measured.merge(
         pd.concat([task.query.conditions[CONDITION], blind], axis=1),
         on=CONDITION,
         how="left",
@@ -68,6 +71,7 @@ def condition_table(question: Question, split: Split) -> pd.DataFrame:
         fold=split.fold,
         n_cells=sizes["n_test_cells"].where(is_tested, sizes["n_cells"]).astype(int),
         unknown=_reasons(sizes, truth).where(is_tested, ""),
+        judged=sizes["judged"].where(is_tested, ""),
     )[CONDITION_COLUMNS]
 
 

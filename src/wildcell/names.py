@@ -144,6 +144,7 @@ CONDITION_COLUMNS = [
     "n_de_genes",
     "correlation_ceiling",
     "unknown",
+    "judged",
 ]
 
 COST_COLUMNS = ["wall_s", "cpu_s", "peak_memory_mb", "device_peak_memory_mb", "n_cells", "batch"]

@@ -96,7 +96,13 @@ class FileJudgement:
             return
         key, result = self._key(name), self.results[name]
         record = record_of(
-            key, self.truth, result, inputs=inputs, cost=self.cost, started=self.started
+            key,
+            self.truth,
+            result,
+            inputs=inputs,
+            judged=inputs["truth"],
+            cost=self.cost,
+            started=self.started,
         )
         n_cells = self.truth.test.n
         finish(folder, record, labelled_scores(key, result.scores), costs_of(self.cost, n_cells))

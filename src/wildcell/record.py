@@ -85,6 +85,7 @@ def record_of(
     result: Result,
     *,
     inputs: Mapping[str, str],
+    judged: str,
     cost: Cost,
     started: str,
 ) -> dict[str, Any]:
@@ -100,6 +101,8 @@ def record_of(
         What it came to.
     inputs
         Fingerprints of all that it follows from.
+    judged
+        Hash of what it was judged by.
     cost, started
         What it took, and when it began.
     """
@@ -116,6 +119,7 @@ def record_of(
         "n_genes": len(truth.test.genes),
         "expression": str(truth.test.expression),
         "target_sum": truth.test.target_sum,
+        "judged": judged,
         "training": dict(result.training),
         "is_sealed": result.is_sealed,
         "started": started,

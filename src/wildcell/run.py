@@ -32,6 +32,7 @@ from wildcell.record import (
 from wildcell.scenarios.ask import Asked, ask
 from wildcell.scenarios.embedding import embedding_fingerprint
 from wildcell.scenarios.folder import write_prediction
+from wildcell.scenarios.judged import judged_by
 from wildcell.scenarios.pose import Question
 from wildcell.scenarios.prediction import Prediction
 from wildcell.scenarios.scenario import Scenario
@@ -221,6 +222,11 @@ class Fold:
         return condition_table(*self._asked)
 
     @cached_property
+    def judged(self) -> str:
+        """Hash of what is judged: test cells, both halves of controls, genes and depth."""
+        return fingerprint(judged_by(self.question.truth))
+
+    @cached_property
     def judge(self) -> Judge:
         """The judge, with all that depends on the truth alone."""
         metrics = find_metrics(self.plan.scenario.metrics)
@@ -294,7 +300,9 @@ def run_one(fold: Fold, name: str, runs: Path) -> Outcome:
         if result.prediction is not None:
             write_prediction(folder / PREDICTION, result.prediction)
         task, truth = fold.question
-        record = record_of(key, truth, result, inputs=inputs, cost=cost, started=started)
+        record = record_of(
+            key, truth, result, inputs=inputs, judged=fold.judged, cost=cost, started=started
+        )
         scores = labelled_scores(key, result.scores)
         finish(folder, record, scores, costs_of(cost, task.train.n, result.training))
         return Outcome(folder, record, is_new=True)

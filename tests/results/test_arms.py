@@ -6,7 +6,7 @@ import pytest
 
 from wildcell.errors import UnknownNameError
 from wildcell.names import SHAM, Status
-from wildcell.results.arms import ARM_COLUMNS, compare_arms
+from wildcell.results.arms import ARM_COLUMNS, DIFFERENCES, NO_DIFFERENCE, compare_arms
 from wildcell.results.stats import (
     NEW_CLUSTERS,
     NEW_CONTEXTS,
@@ -205,3 +205,26 @@ def test_metrics_and_questions_are_compared_each_by_itself():
 def test_arm_that_there_is_not_is_named():
     with pytest.raises(UnknownNameError, match=r"No run is of an arm 'neer'\. Did you mean 'near'"):
         compare(table("far"), table("near"), base="neer")
+
+
+def test_what_is_no_number_says_why():
+    silent = table("near", model="mute", value=np.nan, status=str(Status.NOT_APPLICABLE))
+    found = compare(
+        table("far"),
+        table("far", model="plain"),
+        table("far", model="mute", value=np.nan, status=str(Status.NOT_APPLICABLE)),
+        table("near"),
+        table("near", model="plain"),
+        silent,
+        table("near", model="alone"),
+        table("late", seeds=(5,)),
+    )
+    shown = found[["status", *(f"{name}_status" for name in DIFFERENCES)]]
+    assert shown.loc[("near", "mine")].tolist() == ["ok", "ok", "ok", "no_placebo"]
+    assert shown.loc[("far", "mine")].tolist() == ["ok", *["is_base"] * 3]
+    assert shown.loc[("near", "plain")].tolist() == ["ok", "ok", "is_reference", "no_placebo"]
+    assert shown.loc[("near", "mute")].tolist() == ["not_applicable"] * 4
+    assert shown.loc[("near", "alone")].tolist() == ["ok", *["no_base"] * 3]
+    assert shown.loc[("late", "mine")].tolist()[:3] == ["ok", "not_paired", "no_reference"]
+    assert set(shown.to_numpy().ravel()) <= {*map(str, Status), *NO_DIFFERENCE}
+    assert (found["mean"].notna() == (found["status"] == "ok")).all()

@@ -64,7 +64,9 @@ def test_shams_are_asked_where_the_scenario_says_so():
     without, beside = (asked(screen, replace(CONTEXT, shams=n)) for n in (0, 2))
     assert SHAM not in set(without.question.truth.conditions["category"])
     assert (beside.question.truth.conditions["category"] == SHAM).sum() == 2
-    assert (beside.split.conditions["category"] == SHAM).sum() == 2
+    shams = beside.split.conditions.query("category == @SHAM")
+    assert (shams["role"] == Role.TEST).sum() == 2
+    assert (shams["role"] == Role.UNUSED).sum() == 4
 
 
 def test_an_arm_gives_models_an_embedding_and_other_features():

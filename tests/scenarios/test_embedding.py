@@ -13,7 +13,7 @@ from wildcell.errors import DataError, OptionError
 from wildcell.scenarios import embedding
 from wildcell.scenarios.embedding import embed_cells, embedding_fingerprint, parse_embedding
 from wildcell.scenarios.embedding_file import read_embedding
-from wildcell.scenarios.panel import fit_panel
+from wildcell.scenarios.panel import every_gene
 from wildcell.scenarios.pca import fit_pca
 from wildcell.testing import toy_screen
 
@@ -30,7 +30,7 @@ def seen(screen):
 
 
 def embedded(rule, screen, seen):
-    panel = fit_panel(screen, seen, "all")
+    panel = every_gene(screen, seen=seen)
     return embed_cells(rule, screen, seen=seen, lognorm=lambda rows: panel.take(rows).lognorm)
 
 
@@ -67,7 +67,7 @@ def test_none_is_none(screen, seen):
 
 
 def test_pca_is_that_of_sklearn(screen, seen):
-    panel = fit_panel(screen, seen, "all")
+    panel = every_gene(screen, seen=seen)
     fitted = panel.take(seen).lognorm.toarray().astype(float)
     every = panel.take(np.ones_like(seen)).lognorm.toarray().astype(float)
     other = PCA(n_components=5, svd_solver="full").fit(fitted)
@@ -114,7 +114,7 @@ def test_pca_of_cells_that_do_not_differ_is_refused():
 
 
 def test_pca_axes_are_orthonormal_and_signed_by_their_largest_entry(screen, seen):
-    panel = fit_panel(screen, seen, "all")
+    panel = every_gene(screen, seen=seen)
     found = fit_pca(panel.take(seen).lognorm, 6)
 
     np.testing.assert_allclose(found.axes @ found.axes.T, np.eye(6), atol=1e-8)

@@ -10,7 +10,7 @@ from scipy import sparse
 from wildcell.arrays import as_csr
 from wildcell.cli.audit import audit as audit_command
 from wildcell.datasets.dataset import Dataset
-from wildcell.errors import BenchmarkError
+from wildcell.errors import BenchmarkError, OptionError
 from wildcell.names import CONDITION, CONTROL, UNS
 from wildcell.scenarios.folder import write_question
 from wildcell.scenarios.leak import Kind, Severity
@@ -404,3 +404,21 @@ def test_tables_that_are_no_split_are_refused(table, words, tmp_path):
     (tmp_path / "split.csv").write_text(table)
     with pytest.raises(BenchmarkError, match=words):
         audit_command(tmp_path / "split.csv", data="simulated")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("nosuch", r"There is no .*nosuch; name a task folder .* or a csv"),
+        ("other.csv", "is no split: it needs the column role .*; it has a, b"),
+        (
+            "roles.csv",
+            "which role each condition has, .* name the data set that it splits with --d",
+        ),
+    ],
+)
+def test_what_cannot_be_audited_is_told_before_data_is_asked_for(name, words, tmp_path):
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "roles.csv").write_text("context,perturbation,role\nc,p,test\n")
+    with pytest.raises(OptionError, match=words):
+        audit_command(tmp_path / name)

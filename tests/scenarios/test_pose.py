@@ -83,12 +83,11 @@ def test_truth_counts_the_cells_that_are_tested(screen):
         assert (conditions["n_cells"] == counted.reindex(conditions.index)).all()
 
 
-def test_depth_is_the_median_of_training_cells_and_given_controls(screen):
-    split, (task, truth) = posed(screen)
-    is_train = split.roles_of_cells(screen) == Role.TRAIN
+def test_depth_is_the_median_of_the_halves_that_all_groups_give(screen):
+    _, (task, truth) = posed(screen)
     depth = screen.cells.obs["total_counts"].to_numpy()
-    kept = kept_controls(screen, set(truth.conditions["control_group"]), seed=0)
-    assert task.train.target_sum == np.median(depth[is_train | (screen.is_control & ~kept)])
+    kept = kept_controls(screen, set(screen.cells.obs["control_group"]), seed=0)
+    assert task.train.target_sum == np.median(depth[screen.is_control & ~kept])
     assert truth.test.target_sum == task.query.controls.target_sum == task.train.target_sum
 
 

@@ -80,7 +80,7 @@ def test_arm_is_the_default_one_unless_it_is_named():
         (('question = "What then?"', ""), "lacks the keys question"),
         (
             ('default_arm = "random"', 'default_arm = "random"\nfit_on = "test"'),
-            "one of train, all",
+            "one of train, controls, all",
         ),
         (('default_arm = "random"', 'default_arm = "random"\ngenes = "hvg:0"'), "hvg:2000"),
         (("version = 3", "version = = 3"), "mine.toml is not TOML"),

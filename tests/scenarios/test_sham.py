@@ -13,6 +13,7 @@ from wildcell.models.model import base_models
 from wildcell.names import CONDITION, CONTROL, SHAM, Expression, Kind, Role
 from wildcell.scenarios.answer import mean_rows, to_truth, with_shams_answered
 from wildcell.scenarios.controls import kept_controls
+from wildcell.scenarios.folder import write_question
 from wildcell.scenarios.pose import pose
 from wildcell.scenarios.prediction import Prediction
 from wildcell.scenarios.scenario import DEFAULT_METRICS, load_scenario, scenario_names
@@ -52,7 +53,7 @@ def test_shams_are_controls_and_no_other_cell_changes(screen):
     changed = before != after
     assert set(before[changed]) == {CONTROL}
     assert set(after[changed]) == {"sham-1", "sham-2"}
-    assert changed.sum() == 2 * 20
+    assert changed.sum() == 3 * 2 * 20
     assert (screen.cells.obs["perturbation"] == before).all()
 
 
@@ -86,17 +87,53 @@ def test_a_pair_of_seeds_goes_on_swapping_the_halves_of_the_controls(screen):
     assert (halves[0] ^ halves[1])[is_left].all()
 
 
-def test_each_fold_asks_about_others(screen):
-    folds = make_splits(load_scenario("unseen-perturbation"), screen, seed=0)
-    seen = set()
-    for split in folds:
-        posed = with_shams(screen, split, n=2)
-        obs = posed.dataset.cells.obs
-        is_sham = obs["perturbation"].str.startswith("sham-").to_numpy()
-        names = set(map(tuple, obs.loc[is_sham, CONDITION].drop_duplicates().to_numpy()))
-        assert not names & seen
-        seen |= names
-    assert len(seen) == 2 * len(folds) * screen.cells.obs["context"].nunique()
+def test_all_arms_and_folds_set_the_same_controls_aside(screen):
+    """Arms that test other conditions, in folds of their own, cells of other numbers."""
+    found = []
+    for name, arm in [
+        ("unseen-context", "random"),
+        ("unseen-context", "leave-one-out"),
+        ("unseen-perturbation", "random"),
+        ("iid", "random"),
+        ("few-shot", "shots-0"),
+    ]:
+        for split in make_splits(load_scenario(name), screen, seed=0, arm=arm):
+            cells = with_shams(screen, split, n=2).dataset.cells
+            found.append(cells.obs["perturbation"].astype(str))
+    assert len(found) > 10
+    assert all(cells.equals(found[0]) for cells in found)
+
+
+def test_shams_of_groups_that_are_not_tested_are_unused(screen):
+    split = split_of(screen)
+    posed = with_shams(screen, split, n=2).split
+    shams = posed.conditions[posed.conditions["category"] == SHAM]
+    tested = set(split.conditions_in(Role.TEST)["control_group"])
+    is_tested = shams["control_group"].isin(tested)
+    assert (shams["role"] == np.where(is_tested, "test", "unused")).all()
+    assert set(shams.loc[~is_tested, "reason"]) == {"its control group is not tested"}
+    assert (~is_tested).sum() == 4
+
+
+def test_unused_shams_are_in_neither_task_nor_truth(screen):
+    question = pose(*with_shams(screen, split_of(screen), n=2), CONTEXT)
+    cells = [question.task.train, question.task.val, question.task.query.controls]
+    truth = question.truth
+    sides = [*cells, truth.kept, truth.given]
+    assert not any(side.obs["perturbation"].str.contains(SHAM).any() for side in sides)
+    is_sham = truth.test.obs["perturbation"].str.contains(SHAM)
+    assert set(truth.test.obs.loc[is_sham, "context"]) == set(truth.conditions["context"])
+
+
+def test_task_folder_does_not_say_that_there_are_shams(screen, tmp_path):
+    posed = with_shams(screen, split_of(screen), n=2)
+    place = tmp_path / "truth.h5ad"
+    write_question(pose(*posed, CONTEXT), posed.split, task_folder=tmp_path / "task", truth=place)
+    told = pd.read_csv(tmp_path / "task" / "split.csv")
+    assert len(told) == len(screen.conditions)
+    texts = [path.read_text() for path in (tmp_path / "task").glob("*.[cj]s*")]
+    assert len(texts) >= 4
+    assert not any(SHAM in text for text in texts)
 
 
 def test_more_shams_than_controls_allow_are_not_made(screen):
@@ -155,7 +192,7 @@ def test_few_controls_are_left_alone():
 def test_a_sham_takes_a_tenth_of_the_controls_at_most():
     screen = toy_screen(n_controls=120, n_cells=60)
     posed = with_shams(screen, split_of(screen), n=3)
-    sizes = posed.split.conditions_in(Role.TEST).query("category == @SHAM")["n_cells"]
+    sizes = posed.split.conditions.query("category == @SHAM")["n_cells"]
     assert (sizes == int(LARGEST_SHARE * 120)).all()
 
 
@@ -242,10 +279,11 @@ def test_whole_guides_are_held_out_where_controls_have_several(screen):
     ):
         assert len(set(of_sham["replicate"])) == 1, name
     controls = screen.cells.obs["perturbation"] == CONTROL
-    held = set(obs.loc[(obs["perturbation"] != CONTROL) & controls.to_numpy(), "replicate"])
-    left = obs.loc[obs["perturbation"] == CONTROL]
-    tested = split_of(screen).conditions_in(Role.TEST)["context"].iloc[0]
-    assert not held & set(left.loc[left["context"] == tested, "replicate"])
+    for _, of_context in obs[controls.to_numpy()].groupby("context", observed=True):
+        is_held = of_context["perturbation"] != CONTROL
+        held, left = (set(of_context.loc[rows, "replicate"]) for rows in (is_held, ~is_held))
+        assert len(held) == 2
+        assert not held & left
 
 
 def test_shams_say_what_a_metric_says_of_nothing_and_leave_other_scores_alone():

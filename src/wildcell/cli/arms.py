@@ -1,6 +1,5 @@
 """Arms beside each other: what a change of the question does to each model."""
 
-from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,13 +32,13 @@ def arms(
     from wildcell.metrics.metric import METRICS
     from wildcell.results.table import compare_arms_of_runs
     from wildcell.store.atomic import write_table
-    from wildcell.store.runs import read_records, unfinished
+    from wildcell.store.runs import judged_otherwise, read_records, unfinished
 
     METRICS.get(metric)
     with working("comparing arms"):
         metrics = [metric] if out is None else None
         table = compare_arms_of_runs(runs, base=base, metrics=metrics)
-    for sentence in unfinished(read_records(runs)):
+    for sentence in (*unfinished(read_records(runs)), *judged_otherwise(runs, base=base)):
         print(sentence)
     if out is not None:
         write_table(out, table)
@@ -61,7 +60,7 @@ def _print_question(title: str, metric: str, rows: "pd.DataFrame", base: str | N
     for model, of_model in rows.groupby("model", sort=True):
         shown.add_row(str(model))
         for _, row in of_model.sort_values("arm").iterrows():
-            cells = _cells(row)
+            cells = _cells(row, base)
             shown.add_row(*(cells[name] for name in _columns(rows, base)))
     console.print(shown)
 
@@ -76,29 +75,37 @@ def _columns(rows: "pd.DataFrame", base: str | None) -> list[str]:
     return ["arm", "mean", "95 % interval", *shown, "speaks of", "paired"]
 
 
-def _cells(row: "pd.Series") -> dict[str, str]:
+def _cells(row: "pd.Series", base: str | None) -> dict[str, str]:
     """Return what can be shown of one model in one arm, by column."""
-    from wildcell.cli.progress import number, span
+    from wildcell.cli.progress import span
 
     alone = {
         "arm": f"  {row['arm']}",
-        "mean": number(row["mean"]),
+        "mean": _known(row["mean"], row["status"]),
         "95 % interval": span(row["low"], row["high"]),
     }
-    if not row["base"]:
-        return defaultdict(str, alone)
+    if base is None:
+        return alone
     return {
         **alone,
-        f"minus {row['base']}": _difference(row, "difference"),
+        f"minus {base}": _difference(row, "difference"),
         "beyond reference": _difference(row, "beyond_reference"),
         "beyond placebo": _difference(row, "beyond_placebo"),
         "speaks of": row["difference_interval"],
-        "paired": f"{row['n_paired']}/{row['n_conditions']}",
+        "paired": f"{row['n_paired']}/{row['n_conditions']}" if row["base"] else "",
     }
 
 
 def _difference(row: "pd.Series", name: str) -> str:
-    from wildcell.cli.progress import number, span
+    from wildcell.cli.progress import span
 
     reach = span(row[f"{name}_low"], row[f"{name}_high"])
-    return f"{number(row[name])} ({reach})" if reach else number(row[name])
+    shown = _known(row[name], row[f"{name}_status"])
+    return f"{shown} ({reach})" if reach else shown
+
+
+def _known(value: float, status: str) -> str:
+    """Return a number, or in its place why there is none."""
+    from wildcell.cli.progress import number
+
+    return number(value) if status == "ok" else status.replace("_", " ")

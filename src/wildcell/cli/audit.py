@@ -28,7 +28,6 @@ def audit(
         Whether leaks stop; by default, unless the question tests conditions that it trains on.
     """
     from wildcell.cli.progress import working
-    from wildcell.errors import OptionError
     from wildcell.scenarios.audit_files import case_of_split, case_of_task, read_aliases
     from wildcell.scenarios.leakage import examine
 
@@ -36,8 +35,6 @@ def audit(
     with working("auditing"):
         if question.is_dir():
             case = case_of_task(question, truth, data, aliases=names, strict=strict)
-        elif data is None:
-            raise OptionError(f"{question} names cells alone; say of which data set with --data.")
         else:
             case = case_of_split(question, data, aliases=names, strict=strict)
         found = examine(case)

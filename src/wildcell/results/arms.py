@@ -9,7 +9,7 @@ import pandas as pd
 
 from wildcell.errors import UnknownNameError
 from wildcell.metrics.metric import METRICS
-from wildcell.names import CONDITION
+from wildcell.names import CONDITION, Status
 from wildcell.registry import did_you_mean
 from wildcell.results.rank import PARTS, PSEUDO_MODELS, with_nulls, without_shams
 from wildcell.results.stats import UNKNOWN, Estimate, Sample, Term, contrast
@@ -32,12 +32,21 @@ ARM_COLUMNS = [
     "high",
     "interval",
     "n_conditions",
+    "status",
     "base",
-    *(f"{name}{part}" for name in DIFFERENCES for part in ("", "_low", "_high", "_interval")),
+    *(
+        f"{name}{part}"
+        for name in DIFFERENCES
+        for part in ("", "_low", "_high", "_interval", "_status")
+    ),
     "n_paired",
     "n_seeds",
     "reference",
 ]
+
+
+NO_DIFFERENCE = ("no_base", "is_base", "is_reference", "no_reference", "no_placebo", "not_paired")
+"""Why there is no difference, besides what statuses say of the scores themselves."""
 
 
 class Place(NamedTuple):
@@ -79,7 +88,8 @@ def compare_arms(
     One row a scenario, data set, metric, arm and model, with the columns of `ARM_COLUMNS`.
     `difference` is the arm's mean less that of the base arm; `beyond_reference` is that less the
     same difference of the reference baseline; `beyond_placebo` is that less the difference of the
-    arms named `placebo-ARM` and `placebo-BASE`, where there are both.
+    arms named `placebo-ARM` and `placebo-BASE`, where there are both. `status`, and that of each
+    difference, is `ok` beside a number and else says why there is none (see `NO_DIFFERENCE`).
 
     Raises
     ------
@@ -116,7 +126,8 @@ def _rows_of_question(
     filled = pd.concat([with_nulls(table) for _, table in scores.groupby("arm", sort=True)])
     for metric in dict.fromkeys(scores["metric"]):
         if metrics is None or metric in metrics:
-            comparison = _comparison(filled[filled["metric"] == metric], clusters)
+            of_metric = filled[filled["metric"] == metric]
+            comparison = _comparison(of_metric, clusters)
             for place in sorted(comparison.places):
                 yield {"metric": metric, **_row(comparison, place, base, reference)}
 
@@ -129,6 +140,8 @@ class Comparison:
     ----------
     value, numerator, denominator
         Index seed, context, perturbation; columns arm, model; NaN where undefined or not asked.
+    statuses
+        What is most often the status of a place's scores that are no numbers, by arm and model.
     clusters
         The cluster of each context, where contexts lie in clusters.
     is_log
@@ -138,6 +151,7 @@ class Comparison:
     value: pd.DataFrame
     numerator: pd.DataFrame
     denominator: pd.DataFrame
+    statuses: Mapping[tuple[str, str], str]
     clusters: Mapping[str, str]
     is_log: bool = False
 
@@ -151,6 +165,10 @@ class Comparison:
         is_ratio = bool(np.isfinite(self.numerator).any(axis=None))
         table = (self.numerator if is_ratio else self.value)[list(places)]
         return self.value.index[np.isfinite(table).all(axis=1)]
+
+    def status(self, place: Place) -> str:
+        """Return why a place has no mean."""
+        return self.statuses.get((place.arm, place.model), str(Status.NO_HEADROOM))
 
     def estimate(self, signs: Mapping[Place, float]) -> Estimate:
         """Estimate a sum of the places' means times their signs, over what all of them know."""
@@ -178,7 +196,9 @@ def _comparison(scores: pd.DataFrame, clusters: Mapping[str, str]) -> Comparison
         for part in PARTS
     )
     is_log = METRICS.get(str(scores["metric"].iloc[0])).is_log
-    return Comparison(value, numerator, denominator, clusters, is_log)
+    without = scores[scores["status"] != Status.OK]
+    statuses = without.groupby(["arm", "model"])["status"].agg(lambda found: str(found.mode()[0]))
+    return Comparison(value, numerator, denominator, statuses.to_dict(), clusters, is_log)
 
 
 def _row(comparison: Comparison, place: Place, base: str, reference: str) -> dict[str, Any]:
@@ -189,6 +209,8 @@ def _row(comparison: Comparison, place: Place, base: str, reference: str) -> dic
     gap_of_placebo = {Place(PLACEBO + arm, model): -1.0, Place(PLACEBO + base, model): 1.0}
     is_compared = arm != base and Place(base, model) in comparison.places
     paired = comparison.known(list(gap)) if is_compared else comparison.value.index[:0]
+    why = _why_not_compared(comparison, place, Place(base, model))
+    is_reference = "is_reference" if model == reference else ""
     return {
         "arm": arm,
         "model": model,
@@ -197,17 +219,20 @@ def _row(comparison: Comparison, place: Place, base: str, reference: str) -> dic
         "high": alone.high,
         "interval": alone.level,
         "n_conditions": _n_conditions(comparison.known([place])),
+        "status": str(Status.OK) if np.isfinite(alone.mean) else comparison.status(place),
         "base": base if is_compared else "",
-        **_told("difference", comparison.estimate(gap) if is_compared else UNKNOWN),
+        **_told("difference", comparison, gap, why),
         **_told(
             "beyond_reference",
-            comparison.estimate({**gap, **gap_of_reference})
-            if is_compared and model != reference
-            else UNKNOWN,
+            comparison,
+            {**gap, **gap_of_reference},
+            why or is_reference or _lacking(comparison, gap_of_reference, "no_reference"),
         ),
         **_told(
             "beyond_placebo",
-            comparison.estimate({**gap, **gap_of_placebo}) if is_compared else UNKNOWN,
+            comparison,
+            {**gap, **gap_of_placebo},
+            why or _lacking(comparison, gap_of_placebo, "no_placebo"),
         ),
         "n_paired": _n_conditions(paired),
         "n_seeds": paired.get_level_values("seed").nunique(),
@@ -215,14 +240,40 @@ def _row(comparison: Comparison, place: Place, base: str, reference: str) -> dic
     }
 
 
+def _why_not_compared(comparison: Comparison, place: Place, beside: Place) -> str:
+    """Return why a place has no difference to the base arm, "" where it has."""
+    if beside not in comparison.places:
+        return "no_base"
+    if place == beside:
+        return "is_base"
+    return next(
+        (comparison.status(one) for one in (place, beside) if comparison.known([one]).empty), ""
+    )
+
+
+def _lacking(comparison: Comparison, places: Mapping[Place, float], word: str) -> str:
+    return "" if set(places) <= comparison.places else word
+
+
 def _n_conditions(rows: pd.MultiIndex) -> int:
     return len(rows.droplevel("seed").unique())
 
 
-def _told(name: str, found: Estimate) -> dict[str, Any]:
+def _told(
+    name: str, comparison: Comparison, signs: Mapping[Place, float], why_not: str
+) -> dict[str, Any]:
+    """Return a difference with its interval, and its status."""
+    found = UNKNOWN if why_not else comparison.estimate(signs)
+    status = str(Status.OK) if np.isfinite(found.mean) else why_not or _unpaired(comparison, signs)
     return {
         name: found.mean,
         f"{name}_low": found.low,
         f"{name}_high": found.high,
         f"{name}_interval": found.level,
+        f"{name}_status": status,
     }
+
+
+def _unpaired(comparison: Comparison, signs: Mapping[Place, float]) -> str:
+    is_known = len(comparison.known(list(signs)))
+    return str(Status.NO_HEADROOM) if is_known else "not_paired"

@@ -16,7 +16,7 @@ from wildcell.datasets.read import read_cells
 from wildcell.datasets.symbols import read_gene_names
 from wildcell.errors import DataError, OptionError
 from wildcell.names import CONDITION, UNS, Expression, Role
-from wildcell.scenarios.controls import kept_controls
+from wildcell.scenarios.controls import common_controls, kept_controls
 from wildcell.scenarios.duplicates import Pile
 from wildcell.scenarios.feature_file import read_origin
 from wildcell.scenarios.folder import is_truth, read_task, truth_from
@@ -41,7 +41,7 @@ class Screen(NamedTuple):
 
 
 def case_of_split(
-    table: Path, data: str, *, aliases: Mapping[str, str], strict: bool | None
+    table: Path, data: str | None, *, aliases: Mapping[str, str], strict: bool | None
 ) -> Case:
     """Lay a split and its data set before the auditor; an h5ad file is read bit by bit.
 
@@ -50,7 +50,7 @@ def case_of_split(
     table
         A csv with the column role and either context and perturbation, or cell.
     data
-        A named data set or a curated file.
+        A named data set or a curated file; only to be left out by mistake.
     aliases
         What other names of genes and compounds stand for.
     strict
@@ -62,6 +62,11 @@ def case_of_split(
         The table cannot be read as a split, or does not fit the data.
     """
     split = _read_split(table)
+    if data is None:
+        raise OptionError(
+            f"{table} says which role each {'cell' if 'cell' in split else 'condition'} has, and "
+            "nothing of the cells; name the data set that it splits with --data."
+        )
     screen = read_screen(data)
     roles = _roles_of_cells(split, screen.obs)
     sides = {
@@ -179,6 +184,11 @@ def _ensembl(var: pd.DataFrame) -> dict[str, str]:
 
 
 def _read_split(path: Path) -> pd.DataFrame:
+    if not path.exists():
+        raise OptionError(
+            f"There is no {path}; name a task folder that wildcell split wrote, or a csv with the "
+            "column role."
+        )
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:
@@ -254,7 +264,8 @@ def _panels(dataset: Dataset, truth: Truth, split: pd.DataFrame) -> dict[str, fr
         "train": in_training | (dataset.is_control & ~kept),
         "all": np.ones(dataset.cells.n_obs, dtype=bool),
     }
+    common = common_controls(dataset, seed=asked.seed)
     return {
-        name: frozenset(map(str, fit_panel(dataset, rows, rule).gene_names))
+        name: frozenset(map(str, fit_panel(dataset, rows, rule, common=common).gene_names))
         for name, rows in seen.items()
     }

@@ -29,6 +29,16 @@ def kept_controls(dataset: Dataset, groups: set[str], *, seed: int) -> Booleans:
     return kept
 
 
+def common_controls(dataset: Dataset, *, seed: int) -> Booleans:
+    """Mark the half of every group's controls that models may see in all arms, shape (n_cells,).
+
+    It is the half that a group gives where it is tested, whether or not it is: no arm, and no
+    fold, has others.
+    """
+    groups = set(dataset.cells.obs.loc[dataset.is_control, "control_group"].astype(str))
+    return dataset.is_control & ~kept_controls(dataset, groups, seed=seed)
+
+
 def halve(strata: NDArray[np.object_], rng: np.random.Generator) -> Booleans:
     """Mark one half of some cells, chosen at random within strata, shape (n_cells,)."""
     shuffled = rng.permutation(len(strata))

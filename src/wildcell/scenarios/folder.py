@@ -15,7 +15,7 @@ from wildcell.arrays import as_csr
 from wildcell.datasets.dataset import COMPONENT_COLUMNS
 from wildcell.datasets.read import read_cells
 from wildcell.errors import DataError, PredictionError, StoreError
-from wildcell.names import CONDITION, UNS, Expression, Kind
+from wildcell.names import CONDITION, SHAM, UNS, Expression, Kind
 from wildcell.scenarios.pose import Question
 from wildcell.scenarios.prediction import Prediction
 from wildcell.scenarios.split import Split
@@ -32,7 +32,7 @@ TASK_FILES = {
     "components.csv": "the parts of every perturbation",
     "features.parquet": "features of the components, where there are some",
     "preprocess.json": "genes, scale and library size",
-    "split.csv": "the role of every condition",
+    "split.csv": "the role of every condition that was measured",
 }
 
 
@@ -47,8 +47,9 @@ def write_question(question: Question, split: Split, *, task_folder: Path, truth
     """
     if task_folder.resolve() in truth.resolve().parents:
         raise StoreError(f"{truth} lies inside the task folder, where models would find it.")
+    is_sham = split.conditions["category"] == SHAM
     with writing(task_folder) as folder:
-        write_task(folder, question.task, split.conditions)
+        write_task(folder, question.task, split.conditions[~is_sham])
         write_truth(truth, question.truth)
 
 

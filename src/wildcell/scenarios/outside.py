@@ -11,8 +11,10 @@ from wildcell.arrays import Names, as_csr
 from wildcell.datasets.dataset import COMPONENT_COLUMNS, Dataset
 from wildcell.errors import DataError, PredictionError
 from wildcell.names import CONDITION, CONTROL, UNS, Expression, Role, with_options
+from wildcell.scenarios.controls import common_controls
 from wildcell.scenarios.panel import CELL_COLUMNS
 from wildcell.scenarios.pose import Question, pose
+from wildcell.scenarios.preprocess import median_depth
 from wildcell.scenarios.reading import ReadCells
 from wildcell.scenarios.scenario import Scenario
 from wildcell.scenarios.split import Split
@@ -93,8 +95,8 @@ def pose_from_files(
     seed
         Of the halving.
     target_sum
-        The library size of the log values that are compared; the median of the given controls
-        and the training cells if None.
+        The library size of the log values that are compared; the median of the truth's given
+        controls if None.
     is_anchored_to_all
         Whether predictions are measured against all controls, the kept half included, since they
         were made from these.
@@ -112,13 +114,22 @@ def pose_from_files(
     question = pose(screen, split, QUESTION)
     if is_anchored_to_all:
         question = _anchored_to_all(question)
-    task, judged = question if target_sum is None else at_library_size(question, target_sum)
+    level = _library_size(truth, seed=seed) if target_sum is None else target_sum
+    task, judged = question if level is None else at_library_size(question, level)
     words = {} if target_sum is None else {"target_sum": f"{target_sum:g}"}
     if is_anchored_to_all:
         words["anchor"] = "all"
     name = with_options(judged.origin.scenario, words)
     origin = replace(judged.origin, scenario=name, flags=(*judged.origin.flags, SEEN_BOTH_HALVES))
     return Question(task, replace(judged, origin=origin))
+
+
+def _library_size(truth: Dataset, *, seed: int) -> float | None:
+    """Return the median library size of the given controls; None where values are no counts."""
+    if truth.expression is not Expression.COUNTS:
+        return None
+    sizes = truth.cells.obs["total_counts"].to_numpy(float)
+    return median_depth(sizes[common_controls(truth, seed=seed)])
 
 
 def _anchored_to_all(question: Question) -> Question:

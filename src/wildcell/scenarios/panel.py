@@ -67,9 +67,22 @@ def every_gene(dataset: Dataset, *, seen: Booleans) -> Panel:
     return Panel(dataset, genes, _target_sum(dataset, seen))
 
 
-def fit_panel(dataset: Dataset, seen: Booleans, rule: str) -> Panel:
-    """Choose genes and depth by the cells seen, shape (n_cells,), and a rule for genes."""
-    panel = every_gene(dataset, seen=seen)
+def fit_panel(dataset: Dataset, seen: Booleans, rule: str, *, common: Booleans) -> Panel:
+    """Choose genes by a rule and the cells seen, at a depth that does not depend on these.
+
+    Parameters
+    ----------
+    dataset
+        The screen.
+    seen
+        Cells that genes are chosen on, shape (n_cells,).
+    rule
+        As for `wildcell.scenarios.preprocess.choose_genes`.
+    common
+        Cells whose median library size is the depth, shape (n_cells,): those that all arms share,
+        so that all are judged at one depth.
+    """
+    panel = every_gene(dataset, seen=common)
     if rule == "all":
         return panel
     return Panel(dataset, choose_genes(panel.take(seen).lognorm, rule), panel.target_sum)

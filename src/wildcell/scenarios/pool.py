@@ -10,13 +10,13 @@ import pandas as pd
 from wildcell.arrays import CHUNK_ROWS, Booleans, Floats, Moments, Names
 from wildcell.datasets.dataset import Dataset
 from wildcell.names import Role
-from wildcell.scenarios.depth import thinned_to
+from wildcell.scenarios.depth import depths_of, thinned_to
 from wildcell.scenarios.embedding import looked_up_embedding
 from wildcell.scenarios.foreign import called_foreign, choose_conditions, rows_of
 from wildcell.scenarios.foreign_distance import context_distances, perturbation_distances
 from wildcell.scenarios.panel import Panel
 from wildcell.scenarios.pooling import Data, Pooling
-from wildcell.scenarios.preprocess import choose_by_moments, moments_of_all
+from wildcell.scenarios.preprocess import choose_by_moments, median_depth, moments_of_all
 from wildcell.scenarios.seats import Seats
 from wildcell.scenarios.split import Split
 from wildcell.scenarios.task import Cells, cells_on
@@ -97,11 +97,15 @@ class Pool:
         """The same, brought to the target's depth where the words say so."""
         if self.words.scaling == "none":
             return self.raw
-        assert self.judged.target_sum is not None
         return tuple(
-            thinned_to(cells, self.judged.target_sum, self._generator(screen.name))
+            thinned_to(cells, self.depth, self._generator(screen.name))
             for screen, cells in zip(self.foreign, self.raw, strict=True)
         )
+
+    @cached_property
+    def depth(self) -> float:
+        """The median library size of the target's training cells and given controls."""
+        return median_depth(depths_of(self.every_gene.take(self.seats.is_seen)))
 
     @cached_property
     def chosen(self) -> dict[str, Names]:

@@ -72,8 +72,10 @@ def pool_flags(pool: Pool) -> tuple[str, ...]:
 
 
 def _flags_of_depth(pool: Pool, screen: Dataset, cells: Cells) -> list[str]:
-    level, depth = pool.judged.target_sum, median_depth(depths_of(cells))
-    if pool.words.scaling == "none" or level is None or depth >= level:
+    if pool.words.scaling == "none":
+        return []
+    level, depth = pool.depth, median_depth(depths_of(cells))
+    if depth >= level:
         return []
     said = f"{screen.name} has {depth:.4g} counts a cell and {pool.target.name} {level:.4g}"
     return [f"{said}: cells that are shallower than the target cannot be scaled"]

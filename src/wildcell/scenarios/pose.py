@@ -50,8 +50,9 @@ def pose(
     """Make the two sides of one question. Every array is a copy of its own.
 
     The controls of every group that is judged are halved: one half is given, the other kept.
-    Genes and depth are fitted on training cells and given controls, unless the scenario says
-    `fit_on = "all"`.
+    Genes are chosen on training cells and given controls, unless the scenario's `fit_on` says
+    otherwise. The depth is the median of the halves that control groups give, those of groups that
+    are not tested included: it is the same in all arms and folds of a seed.
 
     Parameters
     ----------
@@ -99,9 +100,8 @@ def lay_out(
     """Make the two sides of one question, as `pose` does, and keep the pool beside them."""
     words = scenario.in_arm(split.arm)
     seats = take_seats(dataset, split)
-    is_fitted = np.ones_like(seats.is_seen) if words.fit_on == "all" else seats.is_seen
     judged = replace(
-        fit_panel(dataset, is_fitted, words.genes),
+        fit_panel(dataset, _fitted(seats, words.fit_on), words.genes, common=seats.is_common),
         embedding=looked_up_embedding(words.embedding, dataset),
     )
     every_feature = pooled_features(dataset.features if features is None else features, foreign)
@@ -122,6 +122,13 @@ def lay_out(
     task = _task(seats, split, side, words, every_feature)
     flags = () if pool is None else pool_flags(pool)
     return LaidOut(Question(task, _truth(seats, split, judged, side, words, flags=flags)), pool)
+
+
+def _fitted(seats: Seats, fit_on: str) -> Booleans:
+    """Mark the cells that genes are chosen on, shape (n_cells,)."""
+    if fit_on == "all":
+        return np.ones_like(seats.is_seen)
+    return seats.is_common if fit_on == "controls" else seats.is_seen
 
 
 def _embedded(side: TrainingSide, words: Scenario) -> TrainingSide:
@@ -152,7 +159,8 @@ def _task(
     )
     asked = _asked(seats, split)
     is_sham = asked["category"] == SHAM
-    components = _without(side.components, set(asked.loc[is_sham, "perturbation"]))
+    shams = split.conditions.loc[split.conditions["category"] == SHAM, "perturbation"]
+    components = _without(side.components, set(shams))
     query = Query(
         conditions=asked.loc[~is_sham, [*CONDITION, "control_group", "category"]].copy(),
         controls=side.panel.take(seats.is_given & seats.beside(Role.TEST)),
@@ -184,7 +192,7 @@ def _truth(
     is_beside_test = seats.beside(Role.TEST)
     given = judged.take(seats.is_given & is_beside_test)
     kept = judged.take(seats.is_kept)
-    perturbed = is_beside_test & ~dataset.is_control & ~_are_shams(dataset, asked)
+    perturbed = is_beside_test & ~dataset.is_control & ~_are_shams(dataset, split.conditions)
     names = judged.gene_names
     return Truth(
         conditions=asked[TRUTH_COLUMNS].copy(),
@@ -207,6 +215,7 @@ def _origin(
     flags: tuple[str, ...],
     controls: Mapping[str, int],
 ) -> Origin:
+    asked = split.conditions_in(Role.TEST)
     is_sham = _are_shams(seats.dataset, split.conditions)
     sizes: dict[str, Any] = {
         str(role): {
@@ -216,8 +225,8 @@ def _origin(
         for role in Role
     }
     sizes[SHAM] = {
-        "conditions": int((split.conditions["category"] == SHAM).sum()),
-        "cells": int(is_sham.sum()),
+        "conditions": int((asked["category"] == SHAM).sum()),
+        "cells": int((seats.of(Role.TEST) & is_sham).sum()),
     }
     sizes |= {f"controls_{side}": n for side, n in controls.items()}
     leak = "leak: genes were chosen on all cells, test cells included"

@@ -50,8 +50,9 @@ class Scenario:
     genes
         `all`, or `hvg:N` for the N most variable genes.
     fit_on
-        What genes are chosen on: `train` (training cells and given controls), or `all` cells,
-        which leaks and is flagged.
+        What genes are chosen on: `train` (training cells and given controls); `controls` (the half
+        that each control group gives, the same in all arms, so that all choose the same genes); or
+        `all` cells, which leaks and is flagged.
     embedding
         The embedding of cells that models are given: `none`, `pca:N` fitted on training cells and
         given controls, `obsm:KEY` of the data set, or `file:PATH`.
@@ -289,7 +290,10 @@ def _check_choices(scenario: Scenario, source: str) -> None:
             )
 
 
-CHOICES = {"fit_on": ("train", "all"), "features": ("given", "none", "one-hot", "shuffled")}
+CHOICES = {
+    "fit_on": ("train", "controls", "all"),
+    "features": ("given", "none", "one-hot", "shuffled"),
+}
 
 
 def gene_count(rule: str) -> int | None:

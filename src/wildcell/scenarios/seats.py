@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from wildcell.arrays import Booleans
 from wildcell.datasets.dataset import Dataset
 from wildcell.names import Role
-from wildcell.scenarios.controls import kept_controls
+from wildcell.scenarios.controls import common_controls, kept_controls
 from wildcell.scenarios.split import Split
 
 
@@ -24,11 +24,14 @@ class Seats:
         Role of each cell, "" for controls, shape (n_cells,).
     is_kept
         Controls that only the judge may see, shape (n_cells,).
+    is_common
+        Controls that models may see in every arm and fold of a seed, shape (n_cells,).
     """
 
     dataset: Dataset
     roles: NDArray[np.object_]
     is_kept: Booleans
+    is_common: Booleans
 
     @property
     def is_given(self) -> Booleans:
@@ -58,5 +61,8 @@ def take_seats(dataset: Dataset, split: Split) -> Seats:
     """Give every cell its place; the controls of every group that is tested are halved."""
     groups = set(split.conditions_in(Role.TEST)["control_group"])
     return Seats(
-        dataset, split.roles_of_cells(dataset), kept_controls(dataset, groups, seed=split.seed)
+        dataset,
+        split.roles_of_cells(dataset),
+        kept_controls(dataset, groups, seed=split.seed),
+        common_controls(dataset, seed=split.seed),
     )

@@ -26,6 +26,9 @@ MIN_GUIDES = 4
 """Guides that the controls of a group must have before whole guides are held out."""
 
 
+UNTESTED = "its control group is not tested"
+
+
 class Posed(NamedTuple):
     """A screen and its split."""
 
@@ -34,12 +37,15 @@ class Posed(NamedTuple):
 
 
 def with_shams(dataset: Dataset, split: Split, *, n: int) -> Posed:
-    """Test some controls of each tested group as if they had been perturbed.
+    """Set some controls of every group aside, and test those of tested groups as if perturbed.
 
     They show what each metric says where nothing was done, and how often a claim is made of
-    nothing. A sham takes as many cells as the group's median tested condition, or a tenth of its
-    controls if that is less; whole guides where controls of a genetic screen have several (named
-    by `replicate`). Groups with too few controls have none.
+    nothing. A sham takes as many cells as the group's median condition, or a tenth of its controls
+    if that is less; whole guides where controls of a genetic screen have several (named by
+    `replicate`). Groups with too few controls have none.
+
+    Seed and screen alone decide which cells are taken, so that all arms and folds have the same
+    shams, and the same controls without them; in groups that are not tested they are unused.
 
     Models are not asked about shams, which they could tell by the name: what they answer for a
     tested perturbation is judged as if it had done nothing (`Truth.answered_by`).
@@ -53,47 +59,41 @@ def with_shams(dataset: Dataset, split: Split, *, n: int) -> Posed:
 
     Returns
     -------
-    The screen with its shams, tested conditions of the category `sham`; the same screen where
-    none could be made.
+    The screen with its shams, conditions of the category `sham`; the same screen where none could
+    be made.
     """
-    labels = _labels(dataset, split, n)
+    labels = _labels(dataset, n, seed=split.seed)
     if not (labels != "").any():
         return Posed(dataset, split)
     screen = _relabelled(dataset, labels)
     return Posed(screen, _asked(screen, split, is_sham_cell=labels != ""))
 
 
-def _labels(dataset: Dataset, split: Split, n: int) -> Names:
+def _labels(dataset: Dataset, n: int, *, seed: int) -> Names:
     """Return the sham of each cell, "" for none, shape (n_cells,).
 
     Seeds 2j and 2j + 1 choose the same, so that they go on swapping the halves of the other
-    controls. Folds that test parts of a context choose others each.
+    controls.
     """
     labels = np.full(dataset.cells.n_obs, "", dtype=object)
-    if n < 1:
-        return labels
-    tested = split.conditions_in(Role.TEST)
-    n_of_context = split.conditions["context"].value_counts()
-    for context, of_context in tested.groupby("context", sort=True):
-        groups = of_context.groupby("control_group", sort=True)["n_cells"]
-        turn = 0 if len(of_context) == n_of_context[context] else split.fold
-        number = turn * n * len(groups)
-        for group, sizes in groups:
-            rng = np.random.default_rng([split.seed // 2, crc32(str(group).encode())])
-            size = int(sizes.median())
-            for rows in _choose(dataset, str(group), size=size, n=n, turn=turn, rng=rng):
-                number += 1
-                labels[rows] = f"{SHAM}-{number}"
+    conditions = dataset.conditions.drop_duplicates(["context", "control_group"])
+    sizes = dataset.conditions.groupby("control_group")["n_cells"].median().astype(int)
+    number = conditions.sort_values(["context", "control_group"]).groupby("context").cumcount()
+    for place, group in conditions["control_group"].drop_duplicates().items():
+        rng = np.random.default_rng([seed // 2, crc32(str(group).encode())])
+        taken = _choose(dataset, str(group), size=sizes[group], n=n, rng=rng)
+        for turn, rows in enumerate(taken, start=1):
+            labels[rows] = f"{SHAM}-{n * number[place] + turn}"
     return labels
 
 
 def _choose(
-    dataset: Dataset, group: str, *, size: int, n: int, turn: int, rng: np.random.Generator
+    dataset: Dataset, group: str, *, size: int, n: int, rng: np.random.Generator
 ) -> list[Codes]:
-    """Return the rows of each sham of a control group, others at each turn."""
+    """Return the rows of each sham of a control group."""
     of_group = (dataset.cells.obs["control_group"].astype(str) == group).to_numpy()
     rows = np.flatnonzero(dataset.is_control & of_group)
-    if len(rows) < MIN_CONTROLS:
+    if n < 1 or len(rows) < MIN_CONTROLS:
         return []
     most = int(LARGEST_SHARE * len(rows))
     guides = _guides(dataset, rows)
@@ -102,8 +102,7 @@ def _choose(
     else:
         parts = [rows[guides == guide] for guide in rng.permutation(sorted(set(guides)))]
     fit = [np.sort(part) for part in parts if MIN_CELLS <= len(part) <= 2 * most]
-    n_taken = min(n, len(fit) // 2)
-    return [fit[(turn * n_taken + number) % len(fit)] for number in range(n_taken)]
+    return fit[: min(n, len(fit) // 2)]
 
 
 def _guides(dataset: Dataset, rows: Codes) -> Names | None:
@@ -133,14 +132,21 @@ def _relabelled(dataset: Dataset, labels: Names) -> Dataset:
 
 
 def _asked(screen: Dataset, split: Split, *, is_sham_cell: Booleans) -> Split:
-    """Return the split with the shams among the tested conditions."""
+    """Return the split with the shams of tested groups among what is tested, others unused."""
     known = pd.MultiIndex.from_frame(split.conditions[CONDITION])
+    tested = set(split.conditions_in(Role.TEST)["control_group"])
     every = screen.conditions
     shams = every[~pd.MultiIndex.from_frame(every[CONDITION]).isin(known)]
-    shams = shams.assign(role=str(Role.TEST), reason="", category=SHAM)
+    is_tested = shams["control_group"].isin(tested)
+    shams = shams.assign(
+        role=np.where(is_tested, str(Role.TEST), str(Role.UNUSED)),
+        reason=np.where(is_tested, "", UNTESTED),
+        category=SHAM,
+    )
     conditions = pd.concat([split.conditions, shams], ignore_index=True)
     if split.cell_roles is None:
         return replace(split, conditions=conditions)
-    roles = np.full(screen.cells.n_obs, str(Role.TEST), dtype=object)
+    groups = screen.cells.obs["control_group"].astype(str).isin(tested)
+    roles = np.where(groups, str(Role.TEST), str(Role.UNUSED)).astype(object)
     roles[~screen.is_control & ~is_sham_cell] = split.cell_roles
     return replace(split, conditions=conditions, cell_roles=roles[~screen.is_control])

@@ -7,13 +7,14 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from wildcell.errors import StoreError
-from wildcell.names import CONDITION_COLUMNS
+from wildcell.names import CONDITION, CONDITION_COLUMNS, SHAM, Role
 from wildcell.store.atomic import write_json, write_table
 from wildcell.store.fingerprint import fingerprint
 
@@ -156,7 +157,46 @@ def read_conditions(runs: Path) -> pd.DataFrame:
     tables = [pd.read_parquet(path) for path in sorted(runs.rglob(f"{CONDITIONS}-*.parquet"))]
     if not tables:
         return pd.DataFrame(columns=CONDITION_COLUMNS)
-    return pd.concat(tables, ignore_index=True)[CONDITION_COLUMNS]
+    return pd.concat(tables, ignore_index=True).reindex(columns=CONDITION_COLUMNS)
+
+
+def judged_otherwise(runs: Path, *, base: str | None = None) -> list[str]:
+    """Say which arms judged conditions that they share by other cells, controls, genes or depth.
+
+    A difference of such arms is one of the yardstick, too.
+
+    Parameters
+    ----------
+    runs
+        Folder of runs.
+    base
+        The arm that others are compared with; if None, all are compared with each other.
+    """
+    table = read_conditions(runs)
+    table = table[(table["role"] == Role.TEST) & (table["category"] != SHAM)].dropna(
+        subset=["judged"]
+    )
+    return [
+        f"{' / '.join(map(str, question))}: {sentence}"
+        for question, of_question in table.groupby(["scenario", "dataset"], sort=True)
+        for sentence in _judged_otherwise(of_question, base)
+    ]
+
+
+def _judged_otherwise(table: pd.DataFrame, base: str | None) -> Iterator[str]:
+    row = ["seed", *CONDITION]
+    hashes = table.groupby([*row, "arm"])["judged"].agg(lambda found: "".join(sorted(set(found))))
+    beside = hashes.unstack("arm")  # noqa: PD010  a pivot table makes rows not asked
+    for one, other in combinations(beside.columns, 2):
+        if base is not None and base not in (one, other):
+            continue
+        both = beside[[one, other]].dropna()
+        n_other = int((both[one] != both[other]).sum())
+        if n_other:
+            yield (
+                f"arms {one} and {other} judged {n_other} of the {len(both)} conditions that they "
+                "share by other cells, controls, genes or depth: their difference is of that, too."
+            )
 
 
 def run_folders(runs: Path) -> list[Path]:
