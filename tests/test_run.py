@@ -14,6 +14,7 @@ import pytest
 
 from wildcell.datasets.load import load_dataset
 from wildcell.errors import OptionError, StoreError, UnknownNameError
+from wildcell.metrics import response
 from wildcell.models.model import base_models
 from wildcell.results.table import rank_runs
 from wildcell.run import run_scenario
@@ -354,3 +355,19 @@ def test_what_is_specific_is_scored_beside_the_reference_which_has_nothing_speci
     status = read_scores(tmp_path).groupby("model")["status"].agg(set)
     assert status["context-transfer"] == {"flat"}
     assert status["replicate"] == {"ok"}
+
+
+def test_what_is_the_truths_alone_is_computed_once_for_all_models(tmp_path, monkeypatch):
+    calls = {}
+    fit = response.fit_components
+    for name, models in (("one", ["no-change"]), ("three", ["no-change", "additive", "knn"])):
+        calls[name] = []
+
+        def counted(*args, of=calls[name], **named):
+            of.append(args)
+            return fit(*args, **named)
+
+        monkeypatch.setattr(response, "fit_components", counted)
+        options = {"data_options": SMALL, "seeds": [0, 1], "metrics": ["energy_distance_pca"]}
+        run_scenario("iid", models=models, runs=tmp_path / name, **options)
+    assert len(calls["one"]) == len(calls["three"]) > 0
