@@ -9,11 +9,13 @@ import pytest
 from scipy import sparse
 
 import wildcell
-from wildcell import by_preset, file_evidence, outside
+from wildcell import by_preset, file_evidence, truth_shelf
 from wildcell.cli.main import main
 from wildcell.errors import BenchmarkError, DataError, OptionError, PredictionError
 from wildcell.metrics import distance, response
 from wildcell.names import SCORE_COLUMNS
+from wildcell.results.rank import rank
+from wildcell.results.summary import means_table
 from wildcell.testing import toy_screen
 
 SEVERAL = ["pearson_delta", "energy_distance_pca", "de_auprc", "retrieval_cosine"]
@@ -195,7 +197,7 @@ def test_what_is_the_truths_alone_is_computed_once_for_all_predictions(cells, mo
         with monkeypatch.context() as patch:
             calls = computed[word]
             counting(patch, calls, file_evidence._TruthTests, "_test")
-            counting(patch, calls, outside, "truth_evidence")
+            counting(patch, calls, truth_shelf, "truth_evidence")
             counting(patch, calls, file_evidence, "_drawn_of")
             counting(patch, calls, response, "fit_components")
             counting(patch, calls, distance, "mean_distance_within")
@@ -226,6 +228,10 @@ def test_the_command_takes_several_predictions_and_ranks_them(files, tmp_path, c
     header = next(line for line in printed.splitlines() if line.startswith("metric"))
     assert header.split() == ["metric", "best", "a", "b", "replicate", "ceiling", "scored"]
     assert [line.split()[0] for line in printed.splitlines() if "_detected" in line] == []
+    words = [line.split() for line in printed.splitlines()]
+    over = next(i for i, line in enumerate(words) if line[:3] == ["metric", "model", "macro"])
+    rows = [line[:2] for line in words[over + 1 : -2] if line[0] == "effect_r2"]
+    assert rows == [["effect_r2", "a"], ["effect_r2", "b"]]
     place = next(line for line in printed.splitlines() if line.startswith("mean rank"))
     assert sum(map(float, place.split()[3:5])) == 3.0
     assert [line[:3] for line in printed.strip().splitlines()[-2:]] == ["a: ", "b: "]
@@ -249,6 +255,19 @@ def test_common_genes_are_those_of_all_predictions(cells):
     inner = {name: one[:, truth.var_names[2:-2]] for name, one in pair.items()}
     options |= {"target_sum": 1e4}
     same(wildcell.score(pair, truth, **options), wildcell.score(inner, truth, **options))
+
+
+def test_a_truth_of_one_context_has_no_means_over_contexts(cells):
+    truth, predictions = cells
+    is_here = truth.obs["context"] == truth.obs["context"].iloc[0]
+    options = {"metrics": "effect_r2", "conditions": "asked"}
+    for rows, n in ((is_here, 0), (is_here | True, 1)):
+        table = wildcell.score(predictions["a"], truth[rows], **options)
+        ranks = rank(table, {"files": "perturbed-mean"})
+        means = means_table(ranks, ["prediction"], ["effect_r2"])
+        assert len(means) == n
+        if n:
+            assert means["worst"].item() < means["macro"].item()
 
 
 def test_paths_of_files_that_are_not_there_are_refused(cells):

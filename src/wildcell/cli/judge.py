@@ -144,7 +144,7 @@ def _score(
 ) -> None:
     from wildcell.cli.options import split_names
     from wildcell.cli.progress import working
-    from wildcell.results.summary import summary_sentence, summary_table
+    from wildcell.results.summary import means_table, summary_sentence, summary_table
     from wildcell.scoring import by_metrics
     from wildcell.store.atomic import write_table
 
@@ -159,6 +159,7 @@ def _score(
     write_table(out, judgement.scores)
     print(f"Wrote {out}")
     _print_means(summary_table(judgement.ranks, asked), list(judgement.results), list(predictions))
+    _print_over_contexts(means_table(judgement.ranks, list(predictions), asked))
     for name in predictions:
         print(summary_sentence(judgement.ranks, name, asked))
 
@@ -201,6 +202,22 @@ def _print_means(means: "pd.DataFrame", models: list[str], predictions: list[str
         cells = [number(of_model["mean"].get(name, float("nan"))) for name in models]
         scored = ", ".join(dict.fromkeys(_scored(of_model, predictions)))
         table.add_row(str(metric), str(rows["best"].iloc[0]), *cells, scored)
+    printer().print(table)
+
+
+def _print_over_contexts(means: "pd.DataFrame") -> None:
+    """Print means over contexts, over conditions and of the worst context, where there are some."""
+    from rich.table import Table
+
+    from wildcell.cli.progress import number, printer
+
+    if means.empty:
+        return
+    columns = ["metric", "model", "macro", "micro", "worst", "worst context"]
+    table = Table(*columns, box=None, pad_edge=False)
+    for row in means.itertuples():
+        numbers = [number(value) for value in (row.macro, row.micro, row.worst)]
+        table.add_row(row.metric, row.model, *numbers, row.worst_context)
     printer().print(table)
 
 

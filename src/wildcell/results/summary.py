@@ -38,6 +38,32 @@ def summary_table(ranks: pd.DataFrame, asked: Sequence[str]) -> pd.DataFrame:
     return pd.concat([table.assign(best=best)[columns], _places(ranks)], ignore_index=True)
 
 
+def means_table(ranks: pd.DataFrame, models: Sequence[str], asked: Sequence[str]) -> pd.DataFrame:
+    """Return the means of models over contexts, over conditions and where they are worst.
+
+    Parameters
+    ----------
+    ranks, asked
+        As in `summary_table`.
+    models
+        What the predictions are called.
+
+    Returns
+    -------
+    A row for each metric of the summary's sentence and each model with a score, with the columns
+    metric, model, macro, micro, worst, worst_context of `wildcell.results.rank.rank`; no rows where
+    the truth is of one context.
+    """
+    told = _told_metrics(asked)
+    is_told = (ranks["category"] == EVERY_CATEGORY) & ranks["metric"].isin(told)
+    rows = ranks[is_told & ranks["model"].isin(models) & (ranks["scored"] > 0)]
+    if not (rows["n_contexts"] > 1).any():
+        rows = rows.iloc[:0]
+    place = rows["metric"].map({name: order for order, name in enumerate(told)})
+    columns = ["metric", "model", "macro", "micro", "worst", "worst_context"]
+    return rows.iloc[np.argsort(place.to_numpy(), kind="stable")][columns]
+
+
 def summary_sentence(ranks: pd.DataFrame, model: str, asked: Sequence[str]) -> str:
     """Say what a prediction scores by the metrics that models are ranked by, with intervals.
 
@@ -48,8 +74,7 @@ def summary_sentence(ranks: pd.DataFrame, model: str, asked: Sequence[str]) -> s
     model
         What the prediction is called.
     """
-    shown = _shown(asked)
-    told = [name for name in shown if name in RANKED] or shown
+    told = _told_metrics(asked)
     rows = ranks[(ranks["category"] == EVERY_CATEGORY) & (ranks["model"] == model)]
     by_metric = rows.set_index("metric").reindex(told)
     known = by_metric[np.isfinite(by_metric["mean"]) & (by_metric["scored"] > 0)]
@@ -64,6 +89,11 @@ def summary_sentence(ranks: pd.DataFrame, model: str, asked: Sequence[str]) -> s
 def _shown(asked: Sequence[str]) -> list[str]:
     headline = list(HEADLINE) if set(asked) & set(SETS) else []
     return list(dict.fromkeys([*headline, *(name for name in asked if name not in SETS)]))
+
+
+def _told_metrics(asked: Sequence[str]) -> list[str]:
+    shown = _shown(asked)
+    return [name for name in shown if name in RANKED] or shown
 
 
 def _places(ranks: pd.DataFrame) -> pd.DataFrame:
