@@ -83,6 +83,7 @@ def run(
     features: Path | None = None,
     foreign: Annotated[list[str] | None, Parameter(negative=())] = None,
     metrics: str | None = None,
+    options: Path | None = None,
     runs: Path = Path("runs"),
     max_seconds: float | None = None,
     max_memory: float | None = None,
@@ -123,6 +124,8 @@ def run(
     metrics
         What is scored: `headline`, `all`, or names that `wildcell metrics` lists, with commas. The
         scenario's own if not given.
+    options
+        File of options by model, as `wildcell tune` writes; --model-option goes before it.
     runs
         Folder of all runs.
     max_seconds
@@ -133,7 +136,7 @@ def run(
     installer
         What environments of models are made with.
     """
-    from wildcell.cli.options import parse_model_options, parse_options, split_names
+    from wildcell.cli.options import options_of_models, parse_options, split_names
     from wildcell.cli.progress import counting
     from wildcell.models.model import base_models
     from wildcell.models.sealed.terms import Terms
@@ -147,7 +150,7 @@ def run(
             runs=runs,
             data=data,
             data_options=parse_options(data_option or []),
-            options=parse_model_options(model_option or []),
+            options=options_of_models(options, model_option or []),
             arm=arm,
             seeds=seed,
             genes=genes,

@@ -2,9 +2,11 @@
 
 import ast
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from wildcell.errors import OptionError
+from wildcell.store.options_file import read_options
 
 
 def split_names(text: str) -> list[str]:
@@ -50,6 +52,13 @@ def parse_model_options(texts: Iterable[str]) -> dict[str, dict[str, Any]]:
             raise OptionError(f"Options of models are given as model.key=value; got {key!r}.")
         options.setdefault(model, {})[name] = value
     return options
+
+
+def options_of_models(file: Path | None, texts: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return the options of each model: those of a file, and before them those given as text."""
+    told = {} if file is None else read_options(file)
+    given = parse_model_options(texts)
+    return {name: {**told.get(name, {}), **given.get(name, {})} for name in {**told, **given}}
 
 
 def _literal(text: str) -> Any:

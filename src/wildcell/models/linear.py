@@ -26,6 +26,7 @@ from wildcell.models.regression import (
     nearest_weights,
     ridge_coefficients,
 )
+from wildcell.models.search import Searched
 from wildcell.scenarios.task import Query, Task
 
 ANSWERS = (
@@ -132,6 +133,11 @@ class Bilinear(FeatureModel):
         An option is out of range.
     """
 
+    searched = (
+        Searched(name="n_components", low=1, high=50, log=True),
+        Searched(name="penalty", low=1e-3, high=10.0, log=True),
+    )
+
     def __init__(self, *, seed: int = 0, n_components: int = 10, penalty: float = 0.1) -> None:
         super().__init__(seed=seed)
         self.n_components = _at_least_one("n_components", n_components)
@@ -179,6 +185,8 @@ class Ridge(FeatureModel):
         The penalty is not positive.
     """
 
+    searched = (Searched(name="alpha", low=1e-3, high=1e4, log=True),)
+
     def __init__(self, *, seed: int = 0, alpha: float | None = None) -> None:
         super().__init__(seed=seed)
         self.alpha = None if alpha is None else _positive("alpha", alpha)
@@ -210,6 +218,8 @@ class Knn(FeatureModel):
     OptionError
         The number is below 1.
     """
+
+    searched = (Searched(name="k", low=1, high=50, log=True),)
 
     def __init__(self, *, seed: int = 0, k: int | None = None) -> None:
         super().__init__(seed=seed)

@@ -13,6 +13,7 @@ from wildcell.models.neural.batch import Batch
 from wildcell.models.neural.layers import deep, mlp
 from wildcell.models.neural.material import Material
 from wildcell.models.neural.neural_model import NeuralModel, Shape, neural_model
+from wildcell.models.search import Searched
 from wildcell.names import Expression
 from wildcell.scenarios.graph import coexpression_graph
 from wildcell.scenarios.task import Cells
@@ -55,6 +56,13 @@ class Gears(NeuralModel):
     n_controls: int = 64
     control_share: float = 0.0
     lr: float = 1e-3
+
+    searched = (
+        Searched(name="lr", low=1e-4, high=3e-3, log=True),
+        Searched(name="direction_weight", low=1e-4, high=1e-1, log=True),
+        Searched(name="n_neighbours", low=5, high=50, log=True),
+        Searched(name="width", choices=(16, 24, 32, 64)),
+    )
 
     paper: ClassVar[Mapping[str, Any]] = {
         "width": 64,

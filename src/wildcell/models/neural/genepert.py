@@ -9,6 +9,7 @@ from wildcell.errors import OptionError
 from wildcell.models.linear import ANSWERS, FeatureModel
 from wildcell.models.model import Input, model
 from wildcell.models.regression import believable, left_out_ridge_errors, ridge_coefficients
+from wildcell.models.search import Searched
 
 REGRESSORS = ("ridge", "mlp")
 PENALTIES = (0.1, 0.3, 1.0, 3.0, 10.0)
@@ -51,6 +52,11 @@ class GenePert(FeatureModel):
     OptionError
         There is no such regressor or preset, or the penalty is not positive.
     """
+
+    searched = (
+        Searched(name="regressor", choices=REGRESSORS),
+        Searched(name="alpha", low=1e-2, high=1e3, log=True),
+    )
 
     def __init__(
         self,

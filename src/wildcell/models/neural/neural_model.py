@@ -37,6 +37,7 @@ from wildcell.models.neural.examples import Examples
 from wildcell.models.neural.material import Material, Side, ask_examples, prepare
 from wildcell.models.neural.schedule import Schedule
 from wildcell.models.neural.trainer import History, Player, train
+from wildcell.models.search import Searched
 from wildcell.names import Expression
 from wildcell.scenarios.prediction import Prediction, predicted_means
 from wildcell.scenarios.task import Query, Task
@@ -104,6 +105,12 @@ class NeuralModel(Schedule, ABC):
     precision: str = "auto"
 
     paper: ClassVar[Mapping[str, Any]] = {}
+    searched: ClassVar[tuple[Searched, ...]] = (
+        Searched(name="lr", low=3e-5, high=3e-3, log=True),
+        Searched(name="weight_decay", low=1e-8, high=1e-2, log=True),
+        Searched(name="control_share", low=0.0, high=0.5),
+        Searched(name="width", choices=(64, 128, 256, 512)),
+    )
 
     net: Module = field(init=False, default=None)
     history: History | None = field(init=False, default=None)
