@@ -66,6 +66,7 @@ def make_plan(
     data_options: Mapping[str, Any] | None = None,
     arm: str | None = None,
     genes: str | None = None,
+    embedding: str | None = None,
     features: pd.DataFrame | None = None,
     foreign: Sequence[str | Path | Dataset] | None = None,
     metrics: Sequence[str] | None = None,
@@ -76,7 +77,9 @@ def make_plan(
     words = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
     changes: dict[str, Any] = {} if genes in {None, words.genes} else {"genes": genes}
     gene_count(changes.get("genes", words.genes))
-    parse_embedding(words.in_arm(arm).embedding)
+    if embedding not in {None, words.in_arm(arm).embedding}:
+        changes["embedding"] = embedding
+    parse_embedding(changes.get("embedding", words.in_arm(arm).embedding))
     if metrics is not None and tuple(metrics) != words.metrics:
         changes["metrics"] = tuple(metrics)
     find_metrics(changes.get("metrics", words.metrics))
@@ -88,6 +91,8 @@ def make_plan(
         labels["features"] = fingerprint(features)[:8]
     if foreign is not None:
         labels["foreign"] = "+".join(screen.name for screen in others)
+    if embedding is not None:
+        changes["arms"] = {name: _without_embedding(table) for name, table in words.arms.items()}
     return Plan(
         scenario=replace(words, **changes, name=with_options(words.name, labels)),
         dataset=_load(data or words.dataset, data_options or {}),
@@ -96,6 +101,54 @@ def make_plan(
         features=features,
         foreign=others,
     )
+
+
+def _without_embedding(arm: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the words of an arm but its embedding, in the place of which another one is told."""
+    return {key: value for key, value in arm.items() if key != "embedding"}
+
+
+def shared_options(
+    models: Sequence[str],
+    options: Mapping[str, Mapping[str, Any]],
+    shared: Mapping[str, Any],
+) -> dict[str, dict[str, Any]]:
+    """Return the options of models, with those that all of them are given which take them.
+
+    Parameters
+    ----------
+    models
+        Those that are run.
+    options
+        What each is given by name, which goes first.
+    shared
+        What is given to all; None is not given.
+
+    Raises
+    ------
+    OptionError
+        No model takes one of them, and none runs in a process of its own, on other terms.
+
+    Examples
+    --------
+    >>> shared_options(["ridge", "no-change"], {}, {"alpha": 2.0})
+    {'ridge': {'alpha': 2.0}}
+    """
+    cards = {name: find_model(name) for name in models}
+    taken = {name: signature(card.make).parameters for name, card in cards.items()}
+    found = {name: dict(table) for name, table in options.items()}
+    for key, value in shared.items():
+        takers = [name for name in models if key in taken[name]]
+        if value is None:
+            continue
+        if not takers and not any(card.is_sealed for card in cards.values()):
+            raise OptionError(
+                f"No model that is run takes {key!r}: {', '.join(models)}. Networks do; see "
+                "wildcell models."
+            )
+        for name in takers:
+            found.setdefault(name, {}).setdefault(key, value)
+    return found
 
 
 def _entries(

@@ -89,6 +89,7 @@ def run_scenario(
     arm: str | None = None,
     seeds: Sequence[int] | None = None,
     genes: str | None = None,
+    embedding: str | None = None,
     features: pd.DataFrame | None = None,
     foreign: Sequence[str | Path | Dataset] | None = None,
     metrics: Sequence[str] | None = None,
@@ -115,7 +116,7 @@ def run_scenario(
         A name or a curated file; the scenario's own data set if None.
     data_options
         Parameters of a registered data set, such as `n_cells` of `simulated`.
-    arm, seeds, genes
+    arm, seeds, genes, embedding
         In the place of the scenario's own.
     features
         Features of components, indexed by component, in the place of the data set's own.
@@ -152,6 +153,7 @@ def run_scenario(
         data_options=data_options,
         arm=arm,
         genes=genes,
+        embedding=embedding,
         features=features,
         foreign=foreign,
         metrics=metrics,

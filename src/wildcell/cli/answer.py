@@ -82,8 +82,10 @@ def run(
     model_option: Annotated[list[str] | None, Parameter(negative=())] = None,
     features: Path | None = None,
     foreign: Annotated[list[str] | None, Parameter(negative=())] = None,
+    cell_embedding: str | None = None,
     metrics: str | None = None,
     options: Path | None = None,
+    preset: str | None = None,
     runs: Path = Path("runs"),
     max_seconds: float | None = None,
     max_memory: float | None = None,
@@ -121,16 +123,22 @@ def run(
     foreign
         Another data set, a name or a curated file, whose cells may be trained on, as the arm says,
         and are never tested; may be given several times. The scenario's own if none is.
+    cell_embedding
+        What cells are seen through, besides their genes, by the models that read it: `none`,
+        `pca:N`, `obsm:KEY`, `file:PATH` or `file:PATH.h5ad#KEY`, in the place of the scenario's.
     metrics
         What is scored: `headline`, `all`, or names that `wildcell metrics` lists, with commas. The
         scenario's own if not given.
     options
         File of options by model, as `wildcell tune` writes; --model-option goes before it.
+    preset
+        Sizes and schedule of the models that have presets: `default`, for a CPU, or `paper`, as
+        published.
     runs
         Folder of all runs.
     max_seconds
-        How long a model in a process of its own may run on one fold. It is stopped then, and its
-        run is an error; the others go on.
+        How long a model may take on one fold. Networks stop training then, and answer; a model in
+        a process of its own is stopped, and its run is an error; the others go on.
     max_memory
         How much memory a model in a process of its own may take, in GiB; likewise.
     installer
@@ -140,20 +148,24 @@ def run(
     from wildcell.cli.progress import counting
     from wildcell.models.model import base_models
     from wildcell.models.sealed.terms import Terms
+    from wildcell.plan import shared_options
     from wildcell.run import run_scenario
     from wildcell.scenarios.features import read_features
 
+    models = model or base_models()
+    shared = {"preset": preset, "max_seconds": max_seconds}
     with counting(scenario) as show:
         outcomes = run_scenario(
             scenario,
-            models=model or base_models(),
+            models=models,
             runs=runs,
             data=data,
             data_options=parse_options(data_option or []),
-            options=options_of_models(options, model_option or []),
+            options=shared_options(models, options_of_models(options, model_option or []), shared),
             arm=arm,
             seeds=seed,
             genes=genes,
+            embedding=cell_embedding,
             features=None if features is None else read_features(features),
             foreign=foreign,
             metrics=None if metrics is None else split_names(metrics),
