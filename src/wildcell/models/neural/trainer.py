@@ -145,14 +145,13 @@ def train(
             mover.rate.step()
         history.step += 1
         history.seconds = time.perf_counter() - started
-        if history.step % every == 0 or history.step == n_steps:
+        is_last = history.step == n_steps or history.seconds > schedule.max_seconds
+        if history.step % every == 0 or is_last:
             net.eval()
             if _note(history, float(losses[0]), look()):
                 best = _copy(net)
             history.ended = _end(history, schedule)
             checkpoint.save(parts, history=vars(history), best=best)
-        elif history.seconds > schedule.max_seconds:
-            history.ended = "out of time"
     net.load_state_dict(best)
     net.eval()
     checkpoint.remove()
