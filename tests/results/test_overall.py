@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from wildcell.metrics.headline import HEADLINE, RANKED, find_metrics
+from wildcell.metrics.metric import LEAST_RATIO
 from wildcell.results.overall import headline_rows, mean_ranks
 from wildcell.results.rank import merit
 from wildcell.results.stats import Sample, estimate, gain
@@ -49,6 +50,9 @@ def test_sets_of_metrics_hold_each_once_and_no_alias():
     assert "top_de_precision" not in names
 
 
+LOG_LEAST = np.log(LEAST_RATIO)
+
+
 def amplitude_sample(numerator, denominator):
     n = len(numerator)
     names = [np.array([f"{kind}{i}" for i in range(n)], dtype=object) for kind in "cp"]
@@ -75,5 +79,16 @@ def test_nearer_to_zero_is_better_where_zero_is_best():
     assert merit(pd.Series([0.7, -1.4]), pd.Series(["amplitude"] * 2)).tolist() == [-0.7, -1.4]
 
 
-def test_silence_alone_has_no_amplitude():
-    assert np.isnan(estimate(amplitude_sample(np.zeros(6), np.zeros(6))).mean)
+def test_silence_alone_has_the_worst_amplitude():
+    assert estimate(amplitude_sample(np.zeros(6), np.zeros(6))).mean == pytest.approx(-LOG_LEAST)
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.0, 2.0])
+def test_silence_on_a_part_never_brings_amplitude_nearer_to_zero(factor):
+    size = np.linspace(1, 2, 8)
+    is_silent = np.arange(8) < 2
+    whole = estimate(amplitude_sample(factor * size, size)).mean
+    part = np.where(is_silent, 0.0, size)
+    silent = estimate(amplitude_sample(factor * part, part))
+    assert abs(silent.mean) == pytest.approx(0.75 * abs(whole) - 0.25 * LOG_LEAST)
+    assert silent.low < silent.mean < silent.high

@@ -170,10 +170,8 @@ def contrast(terms: Sequence[Term], clusters: Mapping[str, str] | None = None) -
 
 def _has_mean(sample: Sample) -> bool:
     """Whether the denominators of a ratio of sums, if it is one, are above 0 as a whole."""
-    if not sample.is_ratio:
+    if not sample.is_ratio or sample.is_log:  # those of a log are squares, of which 0 is silence
         return True
-    if sample.is_log:  # they are squares, of which none is below 0
-        return bool(sample.denominator.sum() > 0)
     return is_resolved(sample.denominator)
 
 
@@ -203,19 +201,36 @@ def _deviations(sample: Sample, *, within: bool) -> tuple[float, Floats]:
         contexts have no means of their own.
     """
     if sample.is_ratio:
-        total = float(sample.denominator.sum())
-        ratio = float(sample.numerator.sum()) / total
-        parts = (sample.numerator - ratio * sample.denominator) / total
-        if not sample.is_log:
-            return ratio, parts
-        ratio = max(ratio, LEAST_RATIO)
-        return float(np.log(ratio)), parts / ratio
+        return _of_log_ratio(sample) if sample.is_log else _of_ratio(sample)
     codes = pd.factorize(sample.context)[0]
     n_of = np.bincount(codes)
     mean_of = np.bincount(codes, sample.value) / n_of
     mean = float(mean_of.mean())
     centre = mean_of[codes] if within else mean
     return mean, (sample.value - centre) / n_of[codes] / len(n_of)
+
+
+def _of_ratio(sample: Sample) -> tuple[float, Floats]:
+    total = float(sample.denominator.sum())
+    ratio = float(sample.numerator.sum()) / total
+    return ratio, (sample.numerator - ratio * sample.denominator) / total
+
+
+def _of_log_ratio(sample: Sample) -> tuple[float, Floats]:
+    """Return the logarithm of a ratio of sums, silence at the worst value by its share.
+
+    A condition of which nothing is predicted adds nothing to either sum: without its share silence
+    would cost nothing.
+    """
+    worst, is_silent = float(-np.log(LEAST_RATIO)), sample.denominator == 0
+    if is_silent.all():
+        return worst, np.zeros(len(is_silent))
+    ratio, parts = _of_ratio(sample)
+    ratio = max(ratio, LEAST_RATIO)
+    spoken, share = float(np.log(ratio)), float(is_silent.mean())
+    lost = float(np.copysign(worst, spoken)) - spoken
+    influence = (1 - share) * parts / ratio + lost * (is_silent - share) / len(is_silent)
+    return spoken + share * lost, influence
 
 
 def is_resolved(signal: Floats) -> bool:
