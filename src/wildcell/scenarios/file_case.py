@@ -25,6 +25,7 @@ from wildcell.scenarios.reading import (
     ReadCells,
     check_mean_scale,
     check_source,
+    check_stated_sizes,
     labelled,
     library_size,
     prediction_kind,
@@ -182,6 +183,8 @@ def _open_answer(source: Source, reading: Reading) -> OpenAnswer:
     expression, note = stated_or_detected(answered, reading.expression)
     kind = prediction_kind(answered.cells)
     check_mean_scale(answered.file, kind, expression)
+    if expression is Expression.COUNTS:
+        check_stated_sizes(answered)
     depth = _depth_of(answered, expression, kind, reading)
     return OpenAnswer(answered, expression, kind, depth, note)
 

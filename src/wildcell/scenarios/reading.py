@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from wildcell.arrays import as_csr
-from wildcell.datasets.check_expression import check_expression
+from wildcell.datasets.check_expression import COUNT_TOLERANCE, check_expression
 from wildcell.datasets.labels import as_text, is_missing
 from wildcell.datasets.open import OpenCells
 from wildcell.datasets.values import ValueSummary, summarise_values
@@ -165,6 +165,21 @@ def check_source(read: ReadCells, expression: Expression) -> None:
     if problems:
         listing = "\n".join(f"  - {problem}" for problem in problems)
         raise DataError(f"{read.file} cannot be used:\n{listing}")
+
+
+def check_stated_sizes(read: ReadCells) -> None:
+    """Raise `DataError` where library sizes that a file of counts states cannot be such."""
+    if "total_counts" not in read.cells.obs:
+        return
+    sizes = read.cells.obs["total_counts"].to_numpy(float)
+    is_bad = ~(np.isfinite(sizes) & (sizes >= read.look.row_sums - COUNT_TOLERANCE))
+    if is_bad.any():
+        row = int(np.argmax(is_bad))
+        raise DataError(
+            f"{read.file}: {int(is_bad.sum())} cells have a total_counts that is no number, or "
+            f"below the sum of their counts, such as {sizes[row]:g} of {read.cells.obs_names[row]} "
+            f"that sums to {read.look.row_sums[row]:g}; mend or drop the column."
+        )
 
 
 def _defaults(obs: pd.DataFrame) -> dict[str, Any]:
