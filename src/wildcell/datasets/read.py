@@ -12,6 +12,7 @@ import anndata as ad
 import h5py
 import numpy as np
 import pandas as pd
+from anndata._io.specs.registry import IORegistryError  # anndata exports it nowhere
 from scipy import sparse
 from scipy.io import mmread
 
@@ -24,12 +25,15 @@ CELLS_SUFFIXES = (".h5ad", ".zarr")
 UNREADABLE = (
     OSError,
     EOFError,
-    KeyError,
+    LookupError,
     ValueError,
     TypeError,
     RuntimeError,
     AttributeError,
+    ArithmeticError,
+    AssertionError,
     zlib.error,
+    IORegistryError,
 )
 """What readers raise on files that are damaged or not what their name says."""
 

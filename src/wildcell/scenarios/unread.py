@@ -13,7 +13,7 @@ from wildcell.arrays import Codes, Floats, Matrix, Names, as_csr
 from wildcell.datasets.dataset import Dataset
 from wildcell.datasets.open import OpenCells
 from wildcell.datasets.values import summarise_values
-from wildcell.errors import PredictionError
+from wildcell.errors import DataError, PredictionError
 from wildcell.names import CONDITION, CONTROL, Expression
 from wildcell.scenarios.answer import check_values, gene_columns
 from wildcell.scenarios.controls import kept_controls
@@ -94,7 +94,18 @@ class UnreadTruth:
 
 
 def judges_truth(opened: OpenCells) -> UnreadTruth:
-    """Return the truth that a judge's file holds."""
+    """Return the truth that a judge's file holds.
+
+    Raises
+    ------
+    DataError
+        A part is not there.
+    """
+    if "side" not in opened.obs:
+        raise DataError(
+            f"{opened.name} says that it is a truth, and its obs has no column 'side': make it "
+            "anew with: wildcell split"
+        )
     side = opened.obs["side"].astype(str).to_numpy()
     truth = truth_from(
         ad.AnnData(

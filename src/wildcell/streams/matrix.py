@@ -121,6 +121,11 @@ class DenseRows:
 
     def __post_init__(self) -> None:
         real_type(self.values.dtype, self.name)
+        if len(self.values.shape) != 2:
+            raise DataError(
+                f"{self.name} has the shape {self.values.shape}; give a row a cell and a column a "
+                "gene."
+            )
 
     @property
     def shape(self) -> tuple[int, int]:
