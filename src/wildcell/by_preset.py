@@ -304,7 +304,8 @@ def common_target_sum(
             )
         return preset.target_sum, []
     given = answered if answered.expression is Expression.LOGNORM else measured
-    size = given.depth or preset.target_sum
+    assumed = preset.target_sum if given.kind is Kind.MEAN else None
+    size = given.depth or assumed
     if size is None:
         raise OptionError(
             "One file holds counts and the other log values of a library size that cannot be "
