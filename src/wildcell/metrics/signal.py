@@ -46,7 +46,7 @@ def measured_signal(truth: Response, *, is_centred: bool = False) -> Signal:
         Whether to take the mean over the genes out first, as a correlation does.
     """
     kept = truth.kept_genes
-    n_genes = kept.sum(axis=1)
+    n_genes = np.maximum(kept.sum(axis=1), 1)
     delta = np.where(kept, truth.delta, 0.0)
     noise_share = 1.0
     if is_centred:
