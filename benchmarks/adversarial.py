@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from wildcell.arrays import Floats
+from wildcell.arrays import Floats, log_normalise
 from wildcell.by_preset import score_by_preset
 from wildcell.datasets.dataset import Dataset
 from wildcell.datasets.load import load_dataset
@@ -355,21 +355,37 @@ def house_scores(of: Material, names: tuple[str, ...] = HEADLINE) -> pd.DataFram
 
 
 def preset_scores(of: Material, preset: str) -> pd.DataFrame:
-    """Score all probes by a preset: a row a metric, a column a probe, silence at its null value.
+    """Score all probes by a preset: a row a metric, a column a probe.
 
-    Packages leave silence out of their means or have no word for it; here it has its null value
-    where the preset says one.
+    Means are the package's own: what has no score is left out. All is given as log values at one
+    library size, lest answers differ in it; as counts where the preset takes no other.
     """
     sides = [to_anndata(getattr(of.truth, side)) for side in ("test", "kept", "given")]
     truth = ad.concat(sides, index_unique="-", keys=["test", "kept", "given"])
     truth.uns[UNS] = {"expression": "counts"}
+    takes_counts = PRESETS.get(preset).needs_counts
     columns = {}
     for name, probe in PROBES.items():
-        rows, controls = probe(of)
-        whole = ad.concat([rows, controls], index_unique="-", keys=["rows", "controls"])
-        whole.uns[UNS] = rows.uns[UNS]
-        columns[name] = score_by_preset(whole, truth, preset).means.set_index("metric")["mean"]
+        whole = ad.concat(
+            [rows if takes_counts else in_logs(of, rows) for rows in probe(of)],
+            index_unique="-",
+            keys=["rows", "controls"],
+            uns_merge="first",
+        )
+        held_to = truth if takes_counts else in_logs(of, truth)
+        columns[name] = score_by_preset(whole, held_to, preset).means.set_index("metric")["mean"]
     return pd.DataFrame(columns)
+
+
+def in_logs(of: Material, cells: ad.AnnData) -> ad.AnnData:
+    if cells.uns[UNS]["expression"] != "counts":
+        return cells
+    X = sparse.csr_matrix(cells.X)
+    result = cells.copy()
+    result.X = log_normalise(X, X.sum(axis=1).A1.astype(float), of.target_sum)
+    words = {"kind": "cells", "expression": "lognorm", "target_sum": of.target_sum}
+    result.uns[UNS] = words
+    return result
 
 
 def goodness(scores: pd.DataFrame, best: dict[str, str]) -> pd.DataFrame:
