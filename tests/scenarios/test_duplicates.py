@@ -11,6 +11,7 @@ from wildcell.names import Expression
 from wildcell.scenarios import rows as rows_module
 from wildcell.scenarios.duplicates import Pile, find_copies, suspect
 from wildcell.scenarios.rows import pack, read_rows
+from wildcell.scenarios.untold import planted_share_found
 
 
 def cells_like(n_cells, *, n_genes=500, depth=500, dispersion=0.2, spread=1.2, seed=0):
@@ -162,3 +163,58 @@ def test_columns_cannot_be_read_row_by_row(tmp_path):
     ad.AnnData(sparse.csc_matrix(cells_like(20))).write_h5ad(tmp_path / "cells.h5ad")
     with pytest.raises(DataError, match="write it as CSR"):
         read_rows(tmp_path / "cells.h5ad", Expression.COUNTS)
+
+
+def suspects_of(judged, seen):
+    piles = {
+        name: Pile(pack(matrix, Expression.COUNTS), np.arange(matrix.shape[0]))
+        for name, matrix in (("judged", judged), ("seen", seen))
+    }
+    suspicion, suspects = suspect(piles, n_pairs=judged.shape[0] * seen.shape[0])
+    return suspicion, suspects["judged"]
+
+
+FEW_GENES = {"n_genes": 60, "depth": 26, "dispersion": 0, "spread": 0.5}
+
+
+def test_exact_copies_on_few_genes_are_told_by_how_rare_their_equals_are():
+    """Such cells bear too little if unrelated cells may express whatever makes them equal."""
+    cells = cells_like(1200, **FEW_GENES)
+    suspicion, judged = suspects_of(cells[:600], cells[600:])
+    assert (judged.evidence < suspicion.needed).mean() > 0.9
+    copied = sparse.vstack([cells[600:], cells[:100]], format="csr")
+    found = copies_between(cells[:600], copied)
+    assert found.is_exact.all()
+    assert (found.seen - 600 == found.judged).all()
+    assert len(found.judged) > 80
+    assert judged.is_telling[:100].sum() == len(found.judged)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("depth", [3, 8, 15, 26])
+def test_few_genes_and_counts_accuse_nobody(depth, seed):
+    """Two types that share no gene: each is likelier to repeat itself than all cells say."""
+    genes = np.arange(60) < 30
+    types = [
+        cells_like(1500, **{**FEW_GENES, "depth": 2 * depth}, seed=2 * seed + half)
+        for half in (0, 1)
+    ]
+    cells = sparse.vstack(
+        [one.multiply(genes ^ bool(half)).tocsr() for half, one in enumerate(types)], format="csr"
+    )
+    cells = cells[np.random.default_rng(seed).permutation(3000)]
+    halves = cells[:1500], cells[1500:]
+    assert len(copies_between(*halves).judged) == 0
+
+
+def test_copies_that_are_planted_say_how_many_would_be_found():
+    for options, low, high in [
+        ({"n_genes": 500, "depth": 40}, 0.0, 0.3),
+        ({"n_genes": 500, "depth": 1000}, 0.99, 1.0),
+    ]:
+        cells = cells_like(600, **options)
+        suspicion, judged = suspects_of(cells[:300], cells[300:])
+        share = planted_share_found(judged, suspicion, np.random.default_rng(0))
+        truly = len(copies_between(thinned(cells[:300], 0.75), cells).judged) / 300
+        assert low <= share <= high
+        assert share == pytest.approx(truly, abs=0.1)

@@ -422,3 +422,31 @@ def test_what_cannot_be_audited_is_told_before_data_is_asked_for(name, words, tm
     (tmp_path / "roles.csv").write_text("context,perturbation,role\nc,p,test\n")
     with pytest.raises(OptionError, match=words):
         audit_command(tmp_path / name)
+
+
+def shallow(screen, share):
+    """Return the screen with its counts thinned, so that many cells tell little."""
+    X = screen.cells.X.copy()
+    X.data = np.random.default_rng(0).binomial(X.data.astype(int), share).astype(X.dtype)
+    X.eliminate_zeros()
+    cells = screen.cells.copy()
+    cells.X = X
+    cells.obs["total_counts"] = np.asarray(X.sum(axis=1)).ravel()
+    return Dataset(screen.name, cells)
+
+
+def test_cells_of_which_nothing_can_be_told_are_counted():
+    _, (task, truth) = posed(screen=shallow(toy_screen(depth=1000), 0.004))
+    found = audit(task, truth)
+    assert not found.leaks
+    (said,) = [words for words in found.skipped if words.endswith("test cells are copied")]
+    n_untold, n_cells = int(said.split()[1]), int(said.split()[3])
+    assert n_cells == truth.test.n
+    assert n_untold > 0.9 * n_cells
+    reason = found.skipped["thinned copies of test cells"]
+    assert reason.endswith("of copies planted at 75% of the depth, 0% are found")
+
+
+def test_of_deep_cells_nothing_is_left_untold():
+    _, (task, truth) = posed(screen=toy_screen(n_genes=300, depth=5000))
+    assert not [words for words in audit(task, truth).skipped if "cop" in words]

@@ -66,14 +66,39 @@ class Suspicion(NamedTuple):
     means: Floats
     is_telling: Booleans
 
+    @property
+    def least(self) -> float:
+        """Evidence that equal rows must bear whatever cells express, for chance to be at odds.
+
+        From there on, less than one of all pairs that are equal by chance is expected even if
+        every cell expressed what makes that likeliest; that there are but 1e-6 is then judged by
+        how frequent the genes are.
+        """
+        return float(self.needed + np.log(FALSE_ALARMS / N_TESTS))
+
 
 class Suspects(NamedTuple):
-    """Rows with what is known of each: content hash, depth, and the evidence it bears at most."""
+    """Rows with what is known of each.
+
+    Attributes
+    ----------
+    pile
+        The rows.
+    hashes
+        Of their content, shape (n_rows,).
+    depths
+        Their sums, shape (n_rows,).
+    evidence
+        The evidence that each bears at most, whatever unrelated cells express, shape (n_rows,).
+    is_telling
+        Whether a row that is equal to it is a copy of it and no chance twin, shape (n_rows,).
+    """
 
     pile: Pile
     hashes: NDArray[np.uint64]
     depths: Floats
     evidence: Floats
+    is_telling: Booleans
 
     @property
     def n(self) -> int:
@@ -114,7 +139,7 @@ def suspect(piles: Mapping[str, Pile], *, n_pairs: float) -> tuple[Suspicion, di
     means, is_telling = _survey(every)
     needed = float(np.log(N_TESTS * max(n_pairs, 1.0) / FALSE_ALARMS))
     suspicion = Suspicion(needed, means, is_telling)
-    known = {id(rows): _describe(rows, is_telling) for rows in every}
+    known = {id(rows): describe(rows, suspicion) for rows in every}
     return suspicion, {
         name: Suspects(pile, *(column[pile.index] for column in known[id(pile.rows)]))
         for name, pile in piles.items()
@@ -127,7 +152,7 @@ def find_copies(judged: Suspects, seen: Suspects, suspicion: Suspicion) -> Copie
     Counts are searched for thinned copies, of which all are found that bear enough evidence;
     other values for rows that are close to equal.
     """
-    exact = _exact_pairs(judged, seen, suspicion)
+    exact = _exact_pairs(judged, seen)
     if not judged.n or not seen.n:
         return exact
     find = _thinned_pairs if judged.pile.rows.are_counts else _close_pairs
@@ -158,8 +183,9 @@ def _survey(every: Iterable[Rows]) -> tuple[Floats, Booleans]:
     return mean, np.asarray((variance > least) & (mean != 0))
 
 
-def _describe(rows: Rows, is_telling: Booleans) -> tuple[Array, Array, Array]:
-    """Return the content hash of each row, its depth, and the evidence it bears at most."""
+def describe(rows: Rows, suspicion: Suspicion) -> tuple[Array, Array, Array, Array]:
+    """Return the columns of `Suspects` but the pile, of rows of the genes that were surveyed."""
+    is_telling = suspicion.is_telling
     keys = np.random.default_rng(0).integers(2**64, size=rows.n_genes, dtype=np.uint64)
     as_bits = np.uint16 if rows.are_counts else np.uint32
     surprise = _surprises()
@@ -170,11 +196,34 @@ def _describe(rows: Rows, is_telling: Booleans) -> tuple[Array, Array, Array]:
     def told(genes: Array, values: Array) -> Array:
         return is_telling[genes] * (surprise[values] if rows.are_counts else 1.0)
 
+    evidence = rows.sum_rows(told)
+    is_known = evidence >= suspicion.needed
+    if rows.are_counts:
+        identity = _identity_evidence(rows, suspicion)
+        is_known |= (evidence >= suspicion.least) & (identity >= suspicion.needed)
     return (
         rows.sum_rows(hashed, np.uint64),
         rows.sum_rows(lambda _, values: values),
-        rows.sum_rows(told),
+        evidence,
+        is_known,
     )
+
+
+def _identity_evidence(rows: Rows, suspicion: Suspicion) -> Floats:
+    """Return minus the log of how likely an unrelated cell of a row's depth is to be equal to it.
+
+    Its counts are Poisson at the mean shares of the genes: genes that are not seen tell, too.
+    """
+    means = np.where(suspicion.is_telling, suspicion.means, 0.0)
+    log_shares = np.log(np.maximum(means, np.finfo(float).tiny) / max(means.sum(), 1e-300))
+    log_factorials = gammaln(np.arange(LARGEST_COUNT + 1.0) + 1)
+
+    def told(genes: Array, values: Array) -> Array:
+        surprise = log_factorials[values] - values * log_shares[genes]
+        return np.where(suspicion.is_telling[genes], surprise, 0.0)
+
+    depths = rows.sum_rows(lambda genes, values: values * suspicion.is_telling[genes])
+    return np.asarray(rows.sum_rows(told) + depths - xlogy(depths, depths))
 
 
 def _mixed(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -190,8 +239,8 @@ def _surprises() -> Floats:
     return gammaln(counts + 1) + counts - xlogy(counts, counts)
 
 
-def _exact_pairs(judged: Suspects, seen: Suspects, suspicion: Suspicion) -> Copies:
-    asked = np.flatnonzero(judged.evidence >= suspicion.needed)
+def _exact_pairs(judged: Suspects, seen: Suspects) -> Copies:
+    asked = np.flatnonzero(judged.is_telling)
     order = np.argsort(seen.hashes, kind="stable")
     place = np.searchsorted(seen.hashes[order], judged.hashes[asked])
     place = np.minimum(place, max(seen.n - 1, 0))
@@ -205,8 +254,8 @@ def _exact_pairs(judged: Suspects, seen: Suspects, suspicion: Suspicion) -> Copi
 
 def _thinned_pairs(judged: Suspects, seen: Suspects, suspicion: Suspicion) -> Codes:
     """Return pairs of a judged row and a seen one, either a thinned copy of the other."""
-    forth = _originals(judged, seen, suspicion)
-    back = _originals(seen, judged, suspicion)
+    forth = originals_of(judged, seen, suspicion)
+    back = originals_of(seen, judged, suspicion)
     is_forth, is_back = forth >= 0, back >= 0
     return np.concatenate(
         [
@@ -216,7 +265,7 @@ def _thinned_pairs(judged: Suspects, seen: Suspects, suspicion: Suspicion) -> Co
     )
 
 
-def _originals(copies: Suspects, originals: Suspects, suspicion: Suspicion) -> Codes:
+def originals_of(copies: Suspects, originals: Suspects, suspicion: Suspicion) -> Codes:
     """Return the original of each copy, -1 where there is none, shape (n_copies,)."""
     # Numba takes long to import, and the registries import every module of this package.
     from wildcell.scenarios.search import dominance  # noqa: PLC0415

@@ -9,7 +9,14 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from wildcell.names import CONDITION, CONTROL, SHAM
-from wildcell.scenarios.duplicates import Copies, Pile, find_copies, suspect
+from wildcell.scenarios.duplicates import (
+    Copies,
+    Pile,
+    Suspects,
+    Suspicion,
+    find_copies,
+    suspect,
+)
 from wildcell.scenarios.task import Truth
 
 N_EXAMPLES = 5
@@ -82,7 +89,8 @@ class Audit:
     checks
         What was checked, in a few words each.
     skipped
-        What could not be checked, by the words of the check: the reason.
+        What could not be checked, by the words of the check: the reason. What of the cells could
+        not be told, by what it is.
     n_test, n_train
         Cells on either side.
     """
@@ -151,21 +159,30 @@ class Case:
     @cached_property
     def copies(self) -> dict[tuple[str, str], Copies]:
         """Copies of judged cells among those seen, by the two sides."""
-        piles = {name: side.pile for name, side in self.sides.items() if side.pile is not None}
-        pairs = [
-            (judged, seen)
-            for judged in JUDGE_SIDES
-            for seen in piles
-            if judged in piles and seen not in JUDGE_SIDES
-        ]
-        n_pairs = sum(
-            float(len(piles[judged].index)) * len(piles[seen].index) for judged, seen in pairs
-        )
-        suspicion, suspects = suspect(piles, n_pairs=n_pairs)
+        suspicion, suspects = self.suspects
         return {
             (judged, seen): find_copies(suspects[judged], suspects[seen], suspicion)
-            for judged, seen in pairs
+            for judged, seen in self._pairs
         }
+
+    @cached_property
+    def suspects(self) -> tuple[Suspicion, dict[str, Suspects]]:
+        """How much evidence a copy must show, and what the cells of each side can bear."""
+        piles = {name: side.pile for name, side in self.sides.items() if side.pile is not None}
+        sizes = {name: float(len(pile.index)) for name, pile in piles.items()}
+        n_pairs = sum(sizes[judged] * sizes[seen] for judged, seen in self._pairs)
+        return suspect(piles, n_pairs=n_pairs)
+
+    @property
+    def _pairs(self) -> list[tuple[str, str]]:
+        """The sides that are held against each other, judged and seen."""
+        there = [name for name, side in self.sides.items() if side.pile is not None]
+        return [
+            (judged, seen)
+            for judged in JUDGE_SIDES
+            for seen in there
+            if judged in there and seen not in JUDGE_SIDES
+        ]
 
     @property
     def trained(self) -> pd.DataFrame:

@@ -16,6 +16,7 @@ from wildcell.scenarios.replicate_leaks import shared_donors, shared_replicates
 from wildcell.scenarios.rows import pack
 from wildcell.scenarios.spelling import Lexicon
 from wildcell.scenarios.task import Cells, Task, Truth, cells_on
+from wildcell.scenarios.untold import untold
 
 LENIENT_CATEGORIES = {"seen", SHAM}
 
@@ -144,7 +145,7 @@ def examine(case: Case) -> Audit:
     return Audit(
         leaks=tuple(sorted(leaks, key=lambda leak: not leak.stops)),
         checks=tuple(words for words in CHECKS if words not in skipped),
-        skipped=skipped,
+        skipped={**skipped, **untold(case)},
         n_test=_n_cells(case, "test"),
         n_train=_n_cells(case, "train"),
     )
