@@ -3,7 +3,7 @@
 It is the same whether the cells are in memory or in a file; then each file is read once.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -34,6 +34,9 @@ class Answer:
         Of each condition.
     cells
         Of each condition; None where there are but means.
+    library_sizes
+        Total counts of the cells of each condition, in the order of `cells`; None where they are
+        not known.
     tests
         Rank tests of each condition against one half of the controls, where these need not be
         computed from `cells`.
@@ -41,6 +44,7 @@ class Answer:
 
     profiles: Profiles
     cells: GroupedCells | None
+    library_sizes: tuple[Floats, ...] | None = None
     tests: Tests | None = None
 
 
@@ -56,6 +60,8 @@ class Controls:
         Of each condition's control group, in the order of the truth.
     cells
         Of each control group.
+    library_sizes
+        Total counts of the cells of each control group; None where they are not known.
     group
         The control group of each condition, shape (n_conditions,).
     expressed
@@ -65,6 +71,7 @@ class Controls:
     side: Side
     profiles: Profiles
     cells: GroupedCells
+    library_sizes: tuple[Floats, ...] | None
     group: Codes
     expressed: NDArray[np.int64]
 
@@ -104,9 +111,9 @@ def answer_of(cells: Cells, conditions: pd.DataFrame, convention: Convention) ->
     codes = keys.get_indexer(pd.MultiIndex.from_frame(cells.obs[CONDITION]))
     stream = cells.stream(convention.lfc_target_sum)
     sums = sum_cells(stream, codes, len(keys))
-    return Answer(
-        profiles(sums, has_linear=stream.has_linear), grouped(cells.lognorm, codes, len(keys))
-    )
+    by_condition = grouped(cells.lognorm, codes, len(keys))
+    shown = profiles(sums, has_linear=stream.has_linear)
+    return Answer(shown, by_condition, library_sizes(depths_of(cells.obs), by_condition.rows))
 
 
 def controls_of(
@@ -118,13 +125,36 @@ def controls_of(
     codes = groups.get_indexer(cells.obs["control_group"])
     stream = cells.stream(convention.lfc_target_sum)
     sums = sum_cells(stream, codes, len(groups))
+    by_group = grouped(cells.lognorm, codes, len(groups))
     return Controls(
         side,
         profiles(sums, has_linear=stream.has_linear).take(group),
-        grouped(cells.lognorm, codes, len(groups)),
+        by_group,
+        library_sizes(depths_of(cells.obs), by_group.rows),
         group,
         sums.expressed,
     )
+
+
+def depths_of(obs: pd.DataFrame) -> Floats | None:
+    """Return the total counts that are stated of cells, shape (n_cells,), or None."""
+    return obs["total_counts"].to_numpy(float) if "total_counts" in obs else None
+
+
+def library_sizes(depths: Floats | None, of_group: Sequence[Codes]) -> tuple[Floats, ...] | None:
+    """Return the total counts of groups of cells; None where some are not known.
+
+    Parameters
+    ----------
+    depths
+        Total counts of all cells, shape (n_cells,); NaN is not known.
+    of_group
+        Which cells each group is made of.
+    """
+    if depths is None:
+        return None
+    sizes = tuple(depths[rows] for rows in of_group)
+    return None if any(np.isnan(own).any() for own in sizes) else sizes
 
 
 def control_groups(conditions: pd.DataFrame) -> pd.Index:

@@ -7,8 +7,17 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from wildcell.arrays import Booleans, Codes
-from wildcell.evidence import Answer, Controls, Evidence, Side, Tests, control_groups
+from wildcell.arrays import Booleans, Codes, Floats
+from wildcell.evidence import (
+    Answer,
+    Controls,
+    Evidence,
+    Side,
+    Tests,
+    control_groups,
+    depths_of,
+    library_sizes,
+)
 from wildcell.metrics.convention import Convention
 from wildcell.metrics.grouped import GroupedCells, drawn
 from wildcell.metrics.mann_whitney import RankTest
@@ -159,10 +168,12 @@ def truth_evidence(
     )
     first, second = (found.sums.take(np.arange(half, 2 * layout.n, 2)) for half in (0, 1))
     tests = _TruthTests(layout, found, convention, ranks) if has_tests else None
+    depths = _depths(unread)
     answers = [
         Answer(
             profiles(sums, has_linear=stream.has_linear),
             found.cells(of_condition[part]),
+            library_sizes(depths, of_condition[part]),
             None if tests is None else tests.of(part),
         )
         for part, sums in enumerate((first + second, first, second))
@@ -220,7 +231,14 @@ def answer_evidence(
         return RankTest(*(values[answers] for values in tests(side)))
 
     shown = profiles(found.sums, has_linear=stream.has_linear)
-    return Answer(shown.take(answers), found.cells([own[row] for row in answers]), tests_with_shams)
+    depths = depths_of(prediction.read.cells.obs)
+    drawn_rows = [own[row] for row in answers]
+    return Answer(
+        shown.take(answers),
+        found.cells(drawn_rows),
+        library_sizes(depths if stream.total_counts is None else stream.total_counts, drawn_rows),
+        tests_with_shams,
+    )
 
 
 def _tests_of_answer(
@@ -319,9 +337,18 @@ def _controls(
         side,
         profiles(sums, has_linear=has_linear).take(layout.group),
         found.cells(rows),
+        library_sizes(_depths(unread), rows),
         layout.group,
         sums.expressed,
     )
+
+
+def _depths(unread: UnreadTruth) -> Floats:
+    """Return the total counts that are stated of all cells of the file, else NaN."""
+    depths = np.full(unread.X.shape[0], np.nan)
+    for side, rows in unread.rows.items():
+        depths[rows] = getattr(unread.truth, side).obs["total_counts"].to_numpy(float)
+    return depths
 
 
 def _noisy(unread: UnreadTruth, layout: _Layout, sums: Sums, tested: Sums) -> tuple[str, ...]:

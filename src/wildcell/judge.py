@@ -212,7 +212,13 @@ class Judge:
     def _unchanged(self) -> dict[Block, Response]:
         cells, group = self._given.cells, self._given.group
         of_condition = replace(cells, rows=tuple(cells.rows[code] for code in group))
-        answer = Answer(self._given.profiles, of_condition, lambda _: self._same_on_both_sides)
+        sizes = self._given.library_sizes
+        answer = Answer(
+            self._given.profiles,
+            of_condition,
+            None if sizes is None else tuple(sizes[code] for code in group),
+            lambda _: self._same_on_both_sides,
+        )
         return self._responses(answer, self._given)
 
     @property
@@ -300,6 +306,9 @@ class Judge:
             cells=None if answer.cells is None else answer.cells.take(rows),
             control_cells=controls.cells.take(groups),
             control_group=group,
+            library_sizes=None
+            if answer.library_sizes is None
+            else tuple(answer.library_sizes[row] for row in rows),
             targets=self.truth.is_target[rows],
             shared=None if self._shared is None else self._shared[rows],
             detected=self._detected[block],
@@ -360,7 +369,7 @@ class Judge:
         )
         cells = self._answer_of_cells(as_cells(to_truth(made.cells, self.truth)))
         shown = replace(cells.profiles, mean=mean, error=unknown, linear=made.linear_mean)
-        return Answer(shown, cells.cells)
+        return Answer(shown, cells.cells, cells.library_sizes)
 
     def _halves_by(self, rng: np.random.Generator | None) -> tuple[Answer, Answer]:
         if self.evidence is not None:

@@ -66,6 +66,7 @@ class Need(StrEnum):
     DELTA = "delta"
     LFC = "lfc"
     CELLS = "cells"
+    COUNTS = "counts"
     ERROR = "error"
     REFERENCE = "reference"
     DE = "de"

@@ -7,6 +7,9 @@ from scipy import sparse
 from wildcell.metrics.structure import (
     correlation_agreement,
     library_size_distance,
+    log_eigenvalue_ratio,
+    log_variance_ratio,
+    mean_variance_error,
     top_eigenvalue_ratio,
     variance_ratio,
     zero_fraction_agreement,
@@ -79,7 +82,8 @@ def test_collapsed_cells_have_no_correlations(cells):
     collapsed = np.repeat(cells[:1], 10, axis=0)
     assert variance_ratio(cells, collapsed) == pytest.approx(0, abs=1e-12)
     assert top_eigenvalue_ratio(cells, collapsed) == pytest.approx(0, abs=1e-12)
-    assert np.isnan(correlation_agreement(cells, collapsed))
+    assert correlation_agreement(cells, collapsed) == 0
+    assert log_eigenvalue_ratio(cells, collapsed) == pytest.approx(np.log(1e-3))
 
 
 @pytest.mark.parametrize("measure", ALL)
@@ -91,3 +95,38 @@ def test_spread_of_a_single_cell_is_unknown(cells):
     for measure in (variance_ratio, correlation_agreement, top_eigenvalue_ratio):
         assert np.isnan(measure(cells, cells[:1]))
         assert np.isnan(measure(cells[:1], cells))
+
+
+def test_log_variance_ratio_is_a_mean_over_genes_not_of_their_sum(cells):
+    other = cells[:40] * np.linspace(0.5, 2, 12)
+    least = cells.var(axis=0, ddof=1).mean() / 100
+    ratio = (other.var(axis=0, ddof=1) + least) / (cells.var(axis=0, ddof=1) + least)
+    assert log_variance_ratio(cells, other) == pytest.approx(np.log(ratio).mean())
+    assert log_variance_ratio(cells, cells) == 0
+
+
+def test_variances_that_follow_the_means_are_no_error_of_theirs():
+    """Where log variances are a parabola in the means, moving along it is right."""
+    rng = np.random.default_rng(0)
+    mean, noise = np.linspace(1, 3, 60), rng.normal(size=(4000, 60))
+    noise = (noise - noise.mean(axis=0)) / noise.std(axis=0, ddof=1)
+    spread = np.exp(-0.5 * (mean - 2) ** 2 / 2)
+    truth = mean + spread * noise
+    moved = mean[::-1] + spread[::-1] * noise
+    assert mean_variance_error(truth, moved) < 0.02
+    assert mean_variance_error(truth, mean[::-1] + spread * noise) < 0.02  # the trend is symmetric
+    assert mean_variance_error(truth, mean + 2 * spread * noise) == pytest.approx(
+        np.log(4), rel=0.05
+    )
+    assert mean_variance_error(truth, np.full(60, 2.0) + spread * noise) > 0.1
+
+
+@pytest.mark.parametrize("measure", [log_variance_ratio, mean_variance_error, log_eigenvalue_ratio])
+def test_errors_of_spread_are_of_either_kind_of_matrix_and_of_two_cells_at_least(measure, cells):
+    other = cells[::2] * 0.7
+    value = measure(cells, other)
+    as_sparse = measure(sparse.csr_matrix(cells), sparse.csr_matrix(other))
+    assert as_sparse == pytest.approx(value, rel=1e-9)
+    assert np.isnan(measure(cells, cells[:1]))
+    assert np.isnan(measure(cells[:1], cells))
+    assert measure(cells, cells) == pytest.approx(0, abs=1e-9)

@@ -89,6 +89,7 @@ def response_of(clouds: Clouds) -> Response:
         linear_control=alike * np.expm1(clouds.control).mean(axis=0),
         cells=tuple(sparse.csr_matrix(cells) for cells in clouds.cells),
         control_cells=(sparse.csr_matrix(clouds.control),),
+        library_sizes=tuple(np.expm1(clouds.cells).sum(axis=2)),
         targets=np.eye(n, n_genes, dtype=bool),
         shared=alike * clouds.delta.mean(axis=0),
         detected=np.arange(n_genes) % UNDETECTED != UNDETECTED - 1,
@@ -160,6 +161,9 @@ def take(response: Response, perturbations: Codes, genes: Codes) -> Response:
         control_cells=None
         if response.control_cells is None
         else tuple(cells[:, genes] for cells in response.control_cells),
+        library_sizes=None
+        if response.library_sizes is None
+        else tuple(response.library_sizes[row] for row in perturbations),
         detected=None if response.detected is None else response.detected[genes],
         targets=None if response.targets is None else response.targets[both],
         shared=chosen(response.shared),
@@ -185,6 +189,12 @@ def without(response: Response, row: int) -> Response:
             cells[:0] if is_lost else cells
             for cells, is_lost in zip(response.cells, lost, strict=True)
         ),
+        library_sizes=None
+        if response.library_sizes is None
+        else tuple(
+            sizes[:0] if is_lost else sizes
+            for sizes, is_lost in zip(response.library_sizes, lost, strict=True)
+        ),
     )
 
 
@@ -198,4 +208,5 @@ def bare(response: Response) -> Response:
         linear_control=None,
         cells=None,
         control_cells=None,
+        library_sizes=None,
     )

@@ -48,6 +48,8 @@ class Response:
     control_group
         Which entry of `control_cells` each row is measured against, shape (n_perturbations,); the
         first if None.
+    library_sizes
+        Total counts of each row's cells, in the order of `cells`; None where they are unknown.
     targets
         Which genes each perturbation targets directly, shape (n_perturbations, n_genes).
     shared
@@ -78,6 +80,7 @@ class Response:
     cells: Sequence[Matrix] | None = None
     control_cells: Sequence[Matrix] | None = None
     control_group: Codes | None = None
+    library_sizes: Sequence[Floats] | None = None
     targets: Booleans | None = None
     shared: Floats | None = None
     detected: Booleans | None = None

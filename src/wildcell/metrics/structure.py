@@ -11,6 +11,11 @@ from wildcell.metrics.pairwise import Cells
 from wildcell.metrics.transport import wasserstein_by_gene
 
 TOP_GENES = 200
+LEAST_VARIANCE = 0.01
+"""Added to variances before their logarithms are taken, in units of the truth's mean variance."""
+
+LEAST_RATIO = 1e-3
+"""A ratio counts as this much where its logarithm is taken and it is less."""
 
 
 def variance_ratio(truth: Cells, prediction: Cells) -> float:
@@ -26,6 +31,41 @@ def variance_ratio(truth: Cells, prediction: Cells) -> float:
     return _ratio(_variances(truth).sum(), _variances(prediction).sum())
 
 
+def log_variance_ratio(truth: Cells, prediction: Cells) -> float:
+    """Return the mean over genes of the log ratio of predicted and true variance; 0 is best.
+
+    Genes that hardly vary weigh less: a hundredth of the truth's mean variance is added to both.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> cells = np.random.default_rng(0).normal(size=(30, 4))
+    >>> round(log_variance_ratio(cells, 2 * cells), 2)
+    1.38
+    """
+    of_truth, of_prediction = _log_variances(truth, prediction)
+    return _mean(of_prediction - of_truth)
+
+
+def mean_variance_error(truth: Cells, prediction: Cells) -> float:
+    """Return how far variances are off beside what the means would have them be; 0 is best.
+
+    The mean over genes of the absolute difference of two residuals, true and predicted: log
+    variance less that expected at the gene's mean. What is expected is a parabola fitted to the
+    truth's genes; beyond them it is what it is at the last.
+    """
+    log_variances = _log_variances(truth, prediction)
+    if truth.shape[1] == 0 or np.isnan(log_variances).any():
+        return float("nan")
+    means = [
+        np.asarray(cells.mean(axis=0, dtype=np.float64)).ravel() for cells in (truth, prediction)
+    ]
+    powers = [np.clip(one, means[0].min(), means[0].max())[:, None] ** [0, 1, 2] for one in means]
+    trend = np.linalg.lstsq(powers[0], log_variances[0], rcond=None)[0]
+    residuals = [own - known @ trend for own, known in zip(log_variances, powers, strict=True)]
+    return _mean(np.abs(residuals[1] - residuals[0]))
+
+
 def zero_fraction_agreement(truth: Cells, prediction: Cells) -> float:
     """Return 1 minus the mean over genes of the difference in the fraction of zeros; 1 is best.
 
@@ -36,7 +76,7 @@ def zero_fraction_agreement(truth: Cells, prediction: Cells) -> float:
     0.5
     """
     difference = np.abs(_zero_fractions(truth) - _zero_fractions(prediction))
-    return 1.0 - float(difference.mean())
+    return 1.0 - _mean(difference)
 
 
 def library_size_distance(truth_totals: Floats, prediction_totals: Floats) -> float:
@@ -66,7 +106,7 @@ def correlation_agreement(truth: Cells, prediction: Cells, *, n_genes: int = TOP
     """Return the Pearson correlation of the gene-gene correlations of both sides; 1 is best.
 
     Over all pairs of the genes that vary most in the truth; a gene that is constant in the
-    prediction correlates 0 with all others there.
+    prediction correlates 0 with all others there, and 0 is the score where all are.
     """
     genes = _most_variable(truth, n_genes)
     if len(genes) < 3 or prediction.shape[0] < 2:
@@ -74,8 +114,10 @@ def correlation_agreement(truth: Cells, prediction: Cells, *, n_genes: int = TOP
     pairs = np.triu_indices(len(genes), k=1)
     of_truth = _correlations(truth[:, genes])[pairs]
     of_prediction = _correlations(prediction[:, genes])[pairs]
-    if np.ptp(of_truth) == 0 or np.ptp(of_prediction) == 0:
+    if np.ptp(of_truth) == 0:
         return float("nan")
+    if np.ptp(of_prediction) == 0:
+        return 0.0
     return float(np.corrcoef(of_truth, of_prediction)[0, 1])
 
 
@@ -88,6 +130,24 @@ def top_eigenvalue_ratio(truth: Cells, prediction: Cells, *, n_genes: int = TOP_
     if len(genes) == 0 or prediction.shape[0] < 2:
         return float("nan")
     return _ratio(_top_eigenvalue(truth[:, genes]), _top_eigenvalue(prediction[:, genes]))
+
+
+def log_eigenvalue_ratio(truth: Cells, prediction: Cells) -> float:
+    """Return the log of `top_eigenvalue_ratio`, that of 0.001 where it is less; 0 is best."""
+    return float(np.log(np.maximum(top_eigenvalue_ratio(truth, prediction), LEAST_RATIO)))
+
+
+def _mean(of_genes: Floats) -> float:
+    return float(of_genes.mean()) if len(of_genes) else float("nan")
+
+
+def _log_variances(truth: Cells, prediction: Cells) -> tuple[Floats, Floats]:
+    """Return both log variances of each gene; NaN where a side has fewer than two cells."""
+    of_truth, of_prediction = _variances(truth), _variances(prediction)
+    least = LEAST_VARIANCE * of_truth.mean() if len(of_truth) else np.nan
+    if not least > 0:
+        return np.full(len(of_truth), np.nan), np.full(len(of_truth), np.nan)
+    return np.log(of_truth + least), np.log(of_prediction + least)
 
 
 def _ratio(of_truth: float, of_prediction: float) -> float:

@@ -120,7 +120,7 @@ def _all_ok(case: Case) -> Statuses:
 def _status_by_prediction(metric: Metric, case: Case) -> Statuses:
     """Return what forbids scoring on the answer's side; later rules win."""
     status = _all_ok(case)
-    if Need.LFC in metric.needs and case.prediction.linear_mean is None:
+    if _lacks_counts(metric, case.prediction):
         status[:] = Status.NEEDS_COUNTS
     if Need.CELLS in metric.needs and case.prediction.cells is None:
         status[:] = Status.NEEDS_CELLS
@@ -135,7 +135,7 @@ def _status_by_truth(metric: Metric, case: Case) -> Statuses:
     status = _all_ok(case)
     if {Need.ERROR, Need.DE} & metric.needs:
         status[case.truth.n_cells < 2] = Status.TOO_FEW_CELLS
-    if Need.LFC in metric.needs and case.truth.linear_mean is None:
+    if _lacks_counts(metric, case.truth):
         status[:] = Status.NEEDS_COUNTS
     if Need.CELLS in metric.needs and case.truth.cells is None:
         status[:] = Status.NEEDS_CELLS
@@ -147,6 +147,11 @@ def _status_by_truth(metric: Metric, case: Case) -> Statuses:
         status[case.truth.is_flat] = Status.UNDEFINED
         status[case.has_few_controls] = Status.TOO_FEW_CONTROLS
     return status
+
+
+def _lacks_counts(metric: Metric, response: Response) -> bool:
+    has_no_linear = Need.LFC in metric.needs and response.linear_mean is None
+    return has_no_linear or (Need.COUNTS in metric.needs and response.library_sizes is None)
 
 
 def lacks_reference(truth: Response) -> Booleans:

@@ -58,6 +58,9 @@ def to_truth(prediction: Prediction, truth: Truth) -> Prediction:
     values = _as_matrix(prediction)[is_perturbed]
     obs = prediction.obs.loc[is_perturbed].reset_index(drop=True)
     check_values(summarise_values(values), prediction.expression, obs)
+    _refuse_other_logs(prediction, truth.test)
+    if prediction.expression is Expression.COUNTS:
+        obs = obs.assign(total_counts=_library_sizes(values, obs, truth.test))
     scaled = _to_log_scale(values, obs, columns, prediction, truth.test)
     if is_unseen.any():
         scaled = _with_unseen(scaled, obs, truth, is_unseen, prediction.kind)
@@ -201,16 +204,21 @@ def check_values(values: ValueSummary, expression: Expression, obs: pd.DataFrame
         )
 
 
-def _to_log_scale(
-    values: Matrix, obs: pd.DataFrame, columns: Codes, prediction: Prediction, truth: Cells
-) -> Matrix:
+def _refuse_other_logs(prediction: Prediction, truth: Cells) -> None:
     if (prediction.expression is Expression.LOG2) != (truth.expression is Expression.LOG2):
         raise PredictionError(
             f"The prediction is {prediction.expression} and the truth {truth.expression}; "
             "bring the prediction to the truth's scale."
         )
+
+
+def _to_log_scale(
+    values: Matrix, obs: pd.DataFrame, columns: Codes, prediction: Prediction, truth: Cells
+) -> Matrix:
     if prediction.expression is Expression.COUNTS:
-        return _normalised_counts(values, obs, columns, truth)
+        assert truth.target_sum is not None
+        depth = obs["total_counts"].to_numpy(float)
+        return log_normalise(as_csr(values[:, columns]), depth, truth.target_sum)
     if prediction.target_sum in {None, truth.target_sum}:
         return values[:, columns]
     if truth.target_sum is None or prediction.kind is Kind.MEAN:
@@ -223,23 +231,22 @@ def _to_log_scale(
     return rescaled
 
 
-def _normalised_counts(counts: Matrix, obs: pd.DataFrame, columns: Codes, truth: Cells) -> Matrix:
+def _library_sizes(counts: Matrix, obs: pd.DataFrame, truth: Cells) -> Floats:
+    """Return the total counts of predicted cells, as stated or else over the genes they have."""
     if truth.expression is not Expression.COUNTS or truth.target_sum is None:
         raise PredictionError(
             f"The prediction holds counts and the truth {truth.expression} values; give the "
             "prediction in the truth's scale."
         )
     if "total_counts" in obs:
-        depth = obs["total_counts"].to_numpy(float)
-    elif _is_panel_of_more(truth):
+        return obs["total_counts"].to_numpy(float)
+    if _is_panel_of_more(truth):
         raise PredictionError(
             "The prediction holds counts of a panel of genes, so that its library sizes are not "
             "known. State them in obs['total_counts'], or predict log1p values at a library size "
             f"of {truth.target_sum:g}."
         )
-    else:
-        depth = np.asarray(counts.sum(axis=1), dtype=float).ravel()
-    return log_normalise(as_csr(counts[:, columns]), depth, truth.target_sum)
+    return np.asarray(counts.sum(axis=1), dtype=float).ravel()
 
 
 def _is_panel_of_more(truth: Cells) -> bool:
