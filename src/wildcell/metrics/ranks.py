@@ -164,116 +164,74 @@ def _tie_term(count: int) -> int:
     return count * count * count - count
 
 
-class Tally(NamedTuple):
-    """What is counted of one gene while its values are walked up.
-
-    Attributes
-    ----------
-    below
-        Cells of each reference below the block of ties.
-    n_equal
-        Cells of each reference in the block.
-    shared_ties
-        Tie terms of each reference alone.
-    n_own
-        Cells of each group in the block.
-    n_nonzeros
-        Cells of each group that were met.
-    """
-
-    below: NDArray[np.int64]
-    n_equal: NDArray[np.int64]
-    shared_ties: NDArray[np.int64]
-    n_own: NDArray[np.int64]
-    n_nonzeros: NDArray[np.int64]
-
-
 @compiled
-def _count_block(labels: NDArray[Any], plan: Plan, tally: Tally) -> None:
-    """Count the cells of a block of ties by group and by reference."""
-    for label in labels:
-        reference = plan.reference[label]
-        if reference >= 0:
-            tally.n_equal[reference] += 1
-        for tier in range(plan.groups.shape[1]):
-            group = plan.groups[label, tier]
-            if group >= 0:
-                tally.n_own[group] += 1
-
-
-@compiled
-def _compare_block(
-    labels: NDArray[Any],
-    plan: Plan,
-    tally: Tally,
-    twice_u: NDArray[np.int64],
-    ties: NDArray[np.int64],
-) -> None:
-    """Compare the groups of a block with their references, and forget its cells."""
-    for label in labels:
-        for tier in range(plan.groups.shape[1]):
-            group = plan.groups[label, tier]
-            if group < 0 or tally.n_own[group] == 0:
-                continue
-            own, reference = tally.n_own[group], plan.compared_with[group]
-            equal = tally.n_equal[reference]
-            twice_u[group] += own * (2 * tally.below[reference] + equal)
-            if not plan.is_own:
-                ties[group] += _tie_term(equal + own) - _tie_term(equal)
-            tally.n_nonzeros[group] += own
-            tally.n_own[group] = 0
-
-
-@compiled
-def _pass_block(labels: NDArray[Any], plan: Plan, tally: Tally) -> None:
-    """Count the references' cells of a block as lying below what comes."""
-    for label in labels:
-        reference = plan.reference[label]
-        if reference >= 0 and tally.n_equal[reference] > 0:
-            tally.shared_ties[reference] += _tie_term(tally.n_equal[reference])
-            tally.below[reference] += tally.n_equal[reference]
-            tally.n_equal[reference] = 0
-
-
-@compiled
-def _sweep(  # noqa: PLR0917 - compiled functions are called by position
+def _sweep(  # noqa: C901, PLR0912, PLR0917 - as above; and calls would cost more than the work
     keys: NDArray[Any],
     labels: NDArray[Any],
     sign: Any,
     plan: Plan,
     zeros: NDArray[np.int64],
+    tallies: tuple[NDArray[np.int64], ...],
     twice_u: NDArray[np.int64],
     ties: NDArray[np.int64],
 ) -> None:
-    """Walk up one gene's sorted values, block of ties by block, and count what lies below."""
-    n, n_groups, n_references = len(keys), len(plan.sizes), len(plan.reference_sizes)
-    tally = Tally(
-        np.zeros(n_references, np.int64),
-        np.zeros(n_references, np.int64),
-        np.zeros(n_references, np.int64),
-        np.zeros(n_groups, np.int64),
-        np.zeros(n_groups, np.int64),
-    )
-    below_zero, is_above_zero, start = tally.below, False, 0
+    """Walk up one gene's sorted values, block of ties by block, and count what lies below.
+
+    The tallies, which come as zeros and are left so: of each reference the cells below the block,
+    those in it, and its tie terms; of each group the cells in the block and those that were met.
+    """
+    groups, reference_of, compared_with = plan.groups, plan.reference, plan.compared_with
+    is_own, n_tiers = plan.is_own, plan.groups.shape[1]
+    below, n_equal, shared_ties, n_own, n_nonzeros = tallies
+    n, n_groups = len(keys), len(plan.sizes)
+    below_zero, is_above_zero, start = below.copy(), False, 0
     while start < n:
         key = keys[start]
         if not is_above_zero and key > sign:
-            is_above_zero, below_zero = True, tally.below.copy()
-            tally.below[:] += zeros
+            is_above_zero = True
+            below_zero[:] = below
+            below += zeros
         stop = start + 1
         while stop < n and keys[stop] == key:
             stop += 1
-        block = labels[start:stop]
-        _count_block(block, plan, tally)
-        _compare_block(block, plan, tally, twice_u, ties)
-        _pass_block(block, plan, tally)
+        for i in range(start, stop):  # count the block
+            label = labels[i]
+            reference = reference_of[label]
+            if reference >= 0:
+                n_equal[reference] += 1
+            for tier in range(n_tiers):
+                group = groups[label, tier]
+                if group >= 0:
+                    n_own[group] += 1
+        for i in range(start, stop):  # compare its groups with their references
+            label = labels[i]
+            for tier in range(n_tiers):
+                group = groups[label, tier]
+                if group >= 0 and n_own[group] > 0:
+                    own, reference = n_own[group], compared_with[group]
+                    equal = n_equal[reference]
+                    twice_u[group] += own * (2 * below[reference] + equal)
+                    if not is_own:
+                        ties[group] += _tie_term(equal + own) - _tie_term(equal)
+                    n_nonzeros[group] += own
+                    n_own[group] = 0
+        for i in range(start, stop):  # and pass it
+            reference = reference_of[labels[i]]
+            if reference >= 0 and n_equal[reference] > 0:
+                shared_ties[reference] += _tie_term(n_equal[reference])
+                below[reference] += n_equal[reference]
+                n_equal[reference] = 0
         start = stop
+    if not is_above_zero:
+        below_zero[:] = below
     for group in range(n_groups):
-        reference = plan.compared_with[group]
-        own_zeros = plan.sizes[group] - tally.n_nonzeros[group]
+        reference = compared_with[group]
+        own_zeros = plan.sizes[group] - n_nonzeros[group]
         twice_u[group] += own_zeros * (2 * below_zero[reference] + zeros[reference])
-        n_tied = zeros[reference] + (0 if plan.is_own else own_zeros)
-        ties[group] += tally.shared_ties[reference] + _tie_term(n_tied)
+        n_tied = zeros[reference] + (0 if is_own else own_zeros)
+        ties[group] += shared_ties[reference] + _tie_term(n_tied)
+    for tally in tallies:
+        tally[:] = 0
 
 
 @compiled
@@ -310,6 +268,14 @@ def rank_genes(  # noqa: PLR0917 - compiled functions are called by position
     spare_keys = np.empty(longest, keys.dtype)
     spare_labels = np.empty(longest, labels.dtype)
     tables = np.empty((keys.itemsize, 2048), np.int64)
+    n_groups, n_references = len(plan.sizes), len(plan.reference_sizes)
+    tallies = (
+        np.zeros(n_references, np.int64),
+        np.zeros(n_references, np.int64),
+        np.zeros(n_references, np.int64),
+        np.zeros(n_groups, np.int64),
+        np.zeros(n_groups, np.int64),
+    )
     for gene in range(len(bounds) - 1):
         start, end = bounds[gene], bounds[gene + 1]
         n = end - start
@@ -321,4 +287,4 @@ def rank_genes(  # noqa: PLR0917 - compiled functions are called by position
         sorted_keys, sorted_labels = keys[start:end], labels[start:end]
         if n > 1 and _sort(sorted_keys, sorted_labels, spare_keys[:n], spare_labels[:n], tables):
             sorted_keys, sorted_labels = spare_keys[:n], spare_labels[:n]
-        _sweep(sorted_keys, sorted_labels, sign, plan, zeros, twice_u[gene], ties[gene])
+        _sweep(sorted_keys, sorted_labels, sign, plan, zeros, tallies, twice_u[gene], ties[gene])
