@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from wildcell.parallel import compiled, over_slices
+
 Floats: TypeAlias = NDArray[np.float64]
 Codes: TypeAlias = NDArray[np.intp]
 Booleans: TypeAlias = NDArray[np.bool_]
@@ -14,6 +16,7 @@ Names: TypeAlias = NDArray[np.object_]
 Matrix: TypeAlias = sparse.csr_matrix
 
 CHUNK_ROWS = 8192
+"""Rows that are looked at in one go."""
 
 
 def as_csr(matrix: Any) -> Matrix:
@@ -103,24 +106,38 @@ def moments(matrix: Matrix, groups: Codes, n_groups: int) -> Moments:
     >>> moments(X, np.array([0, 0, 1]), 2).mean.tolist()
     [[2.0, 1.0], [5.0, 5.0]]
     """
-    n_genes = matrix.shape[1]
-    result = Moments(
-        np.bincount(groups[groups >= 0], minlength=n_groups).astype(np.int64),
-        np.zeros((n_groups, n_genes)),
-        np.zeros((n_groups, n_genes)),
-    )
-    for start in range(0, matrix.shape[0], CHUNK_ROWS):
-        rows = slice(start, start + CHUNK_ROWS)
-        _accumulate(matrix[rows], groups[rows], result)
-    return result
+    rows = sparse.csr_matrix(matrix)
+    order = np.argsort(groups, kind="stable")
+    ends = np.searchsorted(groups[order], np.arange(n_groups + 1))
+    n = np.diff(ends).astype(np.int64)
+    total, squares = np.zeros((2, n_groups, rows.shape[1]))
+
+    def add(some: slice) -> None:
+        _add(
+            rows.indptr, rows.indices, rows.data, order, ends, some.start, some.stop, total, squares
+        )
+
+    over_slices(add, n)
+    return Moments(n, total, squares)
 
 
-def _accumulate(chunk: Matrix, groups: Codes, into: Moments) -> None:
-    kept = np.flatnonzero(groups >= 0)
-    indicator = sparse.csr_matrix(
-        (np.ones(len(kept)), (groups[kept], kept)), shape=(len(into.n), chunk.shape[0])
-    )
-    values = chunk.astype(np.float64)
-    into.total[...] += (indicator @ values).toarray()
-    values.data **= 2
-    into.total_squares[...] += (indicator @ values).toarray()
+@compiled
+def _add(  # noqa: PLR0917 - compiled functions are called by position
+    indptr: NDArray[Any],
+    indices: NDArray[Any],
+    data: NDArray[Any],
+    order: Codes,
+    ends: Codes,
+    first: int,
+    last: int,
+    total: Floats,
+    squares: Floats,
+) -> None:
+    """Add the rows of groups `first` to `last`, those between two of `ends` in `order`."""
+    for group in range(first, last):
+        own_total, own_squares = total[group], squares[group]
+        for k in range(ends[group], ends[group + 1]):
+            for i in range(indptr[order[k]], indptr[order[k] + 1]):
+                value = np.float64(data[i])
+                own_total[indices[i]] += value
+                own_squares[indices[i]] += value * value

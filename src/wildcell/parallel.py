@@ -56,7 +56,7 @@ def over_slices(
     reached = np.cumsum(weights)
     total = int(reached[-1]) if len(weights) else 0
     inner = np.searchsorted(reached, [total * i // wanted for i in range(1, wanted)], side="left")
-    cuts = np.unique([0, *(inner + 1), len(weights)])
+    cuts = np.unique(np.minimum([0, *(inner + 1), len(weights)], len(weights)))
     slices = [slice(int(low), int(high)) for low, high in pairwise(cuts)]
     if len(slices) == 1:
         function(slices[0])
