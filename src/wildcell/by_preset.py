@@ -1,6 +1,7 @@
 """Predictions scored as another package scores them: files or matrices in, its numbers out."""
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
@@ -8,14 +9,15 @@ from typing import Any, cast
 import anndata as ad
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
-from wildcell.arrays import Codes, Names, log_normalise
+from wildcell.arrays import Codes, Matrix, Names, log_normalise
 from wildcell.datasets.open import OpenCells, open_cells
 from wildcell.errors import DataError, OptionError, PredictionError
 from wildcell.metrics.evidence import Cloud, Evidence, Side, side_of_cells
-from wildcell.metrics.pairwise import Cells
 from wildcell.metrics.preset import PRESETS, Preset
 from wildcell.names import CONDITION, CONTROL, Expression, Kind, Status
+from wildcell.parallel import cores
 from wildcell.results.preset_scores import score_evidence, unscored
 from wildcell.results.score import label
 from wildcell.scenarios.answer import check_conditions, check_values, gene_columns
@@ -29,7 +31,7 @@ from wildcell.scenarios.reading import (
     prediction_kind,
     stated_or_detected,
 )
-from wildcell.streams.matrix import read_all
+from wildcell.streams.matrix import read_all, stream_of
 
 CATEGORY = "as given"
 
@@ -54,7 +56,7 @@ class Rows:
         The library size of log values, where it is known.
     """
 
-    X: Cells
+    X: Matrix
     obs: pd.DataFrame
     genes: Names
     expression: Expression
@@ -169,13 +171,15 @@ def score_all_by_preset(
         As in `score_by_preset`; genes in common are those of all.
     """
     way, labels = PRESETS.get(preset), labels or Labels()
-    measured, note = _read(open_cells(truth, "the truth"), labels, None, is_measured=True)
-    if measured.kind is Kind.MEAN:
-        raise DataError("The truth holds means; give its cells and controls.")
-    read = {
-        name: _read(open_cells(source, "the prediction"), labels, expression)
-        for name, source in predictions.items()
-    }
+    with ThreadPoolExecutor(cores()) as pool:
+        opened = open_cells(truth, "the truth")
+        of_truth = pool.submit(_read, opened, labels, None, is_measured=True)
+        given = [open_cells(source, "the prediction") for source in predictions.values()]
+        answers = pool.map(lambda cells: _read(cells, labels, expression), given)
+        measured, note = of_truth.result()
+        if measured.kind is Kind.MEAN:
+            raise DataError("The truth holds means; give its cells and controls.")
+        read = dict(zip(predictions, answers, strict=True))
     if is_on_common_genes:
         for answered, _ in read.values():
             measured = on_genes(measured, measured.genes[np.isin(measured.genes, answered.genes)])
@@ -195,10 +199,15 @@ def _read(
     *,
     is_measured: bool = False,
 ) -> tuple[Rows, str]:
-    """Return what cells from elsewhere hold, and a sentence on how their scale is known."""
+    """Return what cells from elsewhere hold, and a sentence on how their scale is known.
+
+    Their numbers are read once, and looked at in memory.
+    """
     read = labelled(given, Labels() if is_truth(given.uns) else labels)
     if is_measured:
         _check_sides(read.cells.obs)
+    X = read_all(read.X)
+    read = replace(read, X=stream_of(X, read.file))
     found, note = stated_or_detected(read, expression)
     kind = Kind.CELLS if is_truth(given.uns) else prediction_kind(read.cells)
     if kind is Kind.MEAN and found is Expression.COUNTS:
@@ -212,7 +221,7 @@ def _read(
     else:
         check_values(read.look, found, obs)
     rows = Rows(
-        X=read_all(read.X),
+        X=X,
         obs=obs,
         genes=read.cells.var_names.to_numpy(dtype=object),
         expression=found,
@@ -401,14 +410,31 @@ def _control_groups(rows: Rows, context: str) -> set[str]:
 def _controls(rows: Rows, groups: set[str]) -> Cloud | None:
     is_control = (rows.obs["perturbation"] == CONTROL) & rows.obs["control_group"].isin(groups)
     where = np.flatnonzero(is_control)
-    return Cloud(rows.X[where], np.zeros(len(where), dtype=np.intp)) if len(where) else None
+    return Cloud(taken(rows.X, where), np.zeros(len(where), dtype=np.intp)) if len(where) else None
 
 
 def _cloud(rows: Rows, context: str, names: Sequence[str]) -> Cloud:
     codes = pd.Index(names).get_indexer(rows.obs["perturbation"])
     codes[(rows.obs["context"] != context).to_numpy()] = -1
     where: Codes = np.flatnonzero(codes >= 0)
-    return Cloud(rows.X[where], codes[where])
+    return Cloud(taken(rows.X, where), codes[where])
+
+
+def taken(X: Matrix, rows: Codes) -> Matrix:
+    """Return some rows, ascending; they share the memory of `X` where they are consecutive.
+
+    Examples
+    --------
+    >>> from scipy import sparse
+    >>> taken(sparse.csr_matrix(np.eye(3)), np.array([1, 2])).indices.tolist()
+    [1, 2]
+    """
+    if len(rows) == 0 or rows[-1] - rows[0] >= len(rows):
+        return X[rows]
+    bounds = X.indptr[rows[0] : rows[-1] + 2]
+    inside = slice(int(bounds[0]), int(bounds[-1]))
+    parts = X.data[inside], X.indices[inside], bounds - bounds[0]
+    return sparse.csr_matrix(parts, shape=(len(rows), X.shape[1]))
 
 
 def _check_match(answered: Rows, measured: Rows) -> None:

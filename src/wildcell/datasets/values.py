@@ -11,7 +11,7 @@ from scipy import sparse
 
 from wildcell.arrays import CHUNK_ROWS, Booleans, Floats
 from wildcell.names import Expression
-from wildcell.streams.matrix import stream_of
+from wildcell.streams.matrix import SMALL_CHUNK, stream_of
 
 LARGEST_LOG = {Expression.LOGNORM: 20.0, Expression.LOG2: 40.0}
 """Above these, logarithms would stand for more molecules than any cell or array has."""
@@ -79,7 +79,7 @@ def _chunks(matrix: Any) -> Iterator[tuple[int, sparse.csr_matrix]]:
     if isinstance(matrix, np.ndarray) or sparse.issparse(matrix):
         matrix = stream_of(matrix)
     if callable(getattr(matrix, "chunks", None)):
-        yield from matrix.chunks()
+        yield from matrix.chunks(SMALL_CHUNK)
         return
     for start in range(0, matrix.shape[0], CHUNK_ROWS):
         yield start, as_doubles(matrix[start : start + CHUNK_ROWS])
@@ -117,19 +117,19 @@ def detect_expression(matrix: Any) -> Expression | None:
 
 def _look_at(chunk: sparse.csr_matrix, start: int, summary: ValueSummary) -> None:
     values = chunk.data
-    is_finite = np.isfinite(values)
-    kinds = {
-        "nan": np.isnan(values),
-        "infinite": np.isinf(values),
-        "negative": values < 0,
-        "fractional": is_finite & (values != np.rint(values)),
-        "nonzero": values != 0,
-    }
+    smallest, largest = float(values.min(initial=0.0)), float(values.max(initial=0.0))
+    kinds = {"fractional": values != np.rint(values), "nonzero": values != 0}
+    if not np.isfinite(smallest) or not np.isfinite(largest):
+        is_finite = np.isfinite(values)
+        kinds |= {"nan": np.isnan(values), "infinite": np.isinf(values)}
+        kinds["fractional"] &= is_finite
+        finite = values[is_finite]
+        smallest, largest = float(finite.min(initial=0.0)), float(finite.max(initial=0.0))
+    if smallest < 0 or "nan" in kinds:
+        kinds["negative"] = values < 0
     for kind, is_kind in kinds.items():
         _count(kind, is_kind, chunk, start, summary)
-    finite = values if is_finite.all() else values[is_finite]
-    largest = float(finite.max(initial=0.0))
-    summary.smallest = min(summary.smallest, float(finite.min(initial=0.0)))
+    summary.smallest = min(summary.smallest, smallest)
     summary.largest = max(summary.largest, largest)
     inside = slice(start, start + chunk.shape[0])
     summary.row_sums[inside] = sum_by_row(values, chunk.indptr)

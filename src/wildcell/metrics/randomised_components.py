@@ -1,7 +1,6 @@
 """Principal components as scikit-learn approximates them: for presets that rest on its draws."""
 
 import numpy as np
-from sklearn.decomposition import PCA
 
 from wildcell.metrics.components import Components, fit_components
 from wildcell.metrics.pairwise import Cells
@@ -37,6 +36,8 @@ def fit_randomised_components(cells: Cells, n_components: int = 50, *, seed: int
     seed
         Of the randomised solver.
     """
+    from sklearn.decomposition import PCA  # noqa: PLC0415 - takes long to load, and few need it
+
     dense = cells if isinstance(cells, np.ndarray) else cells.toarray()
     solver = PCA(min(n_components, *dense.shape), random_state=seed)
     solver.fit(dense.astype(np.float64))

@@ -19,6 +19,12 @@ from wildcell.streams.transpose import transposing
 CHUNK = 2**22
 """Values read at once."""
 
+SMALL_CHUNK = 2**18
+"""Values read at once where all are kept, or looked at in a core's own memory."""
+
+SPARE = 1.1
+"""Room that is kept while a matrix is read, in units of what its first rows make likely."""
+
 EXACT_IN_SINGLE = {"b1", "i1", "u1", "i2", "u2", "f2", "f4"}
 """Types of numbers that are read as float32; others as float64."""
 
@@ -244,10 +250,30 @@ def stream_of(matrix: Any, name: str = "the matrix") -> Stream:
 
 def read_all(stream: Stream) -> Matrix:
     """Read a matrix whole, as canonical CSR."""
-    chunks = [rows for _, rows in stream.chunks()]
-    if not chunks:
-        return sparse.csr_matrix(stream.shape, dtype=np.float32)
-    return sparse.vstack(chunks, format="csr")
+    bounds, columns, values = (
+        [np.zeros(1, np.int64)],
+        np.empty(0, np.int32),
+        np.empty(0, np.float32),
+    )
+    for first, rows in stream.chunks():
+        start = int(bounds[-1][-1])
+        stop = start + rows.nnz
+        if stop > len(values):
+            likely = int(stop / (first + rows.shape[0]) * stream.shape[0] * SPARE)
+            columns = _longer(columns[:start], likely, np.int32)
+            values = _longer(values[:start], likely, rows.dtype)
+        columns[start:stop], values[start:stop] = rows.indices, rows.data
+        bounds.append(start + rows.indptr[1:].astype(np.int64))
+    n_values = bounds[-1][-1]
+    parts = values[:n_values], columns[:n_values], np.concatenate(bounds)
+    return sparse.csr_matrix(parts, shape=stream.shape)
+
+
+def _longer(array: NDArray[Any], size: int, dtype: Any) -> NDArray[Any]:
+    """Return an array with room for more; memory that is never written to costs nothing."""
+    longer = np.empty(size, dtype)
+    longer[: len(array)] = array
+    return longer
 
 
 def stretches(bounds: NDArray[np.int64], n_values: int = CHUNK) -> Iterator[tuple[int, int]]:
