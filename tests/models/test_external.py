@@ -144,6 +144,38 @@ def test_an_answer_is_scored_as_that_of_any_model(tmp_path, screen, folder_of):
     assert (own["status"] == same["status"]).all()
 
 
+WITH_THE_KIT = """
+from wildcell_task import control_means, effects, read_features, read_task, write_cells, write_means
+
+task = read_task()
+assert task.train.layers["counts"].shape == task.train.X.shape
+trained = task.train.obs[task.train.obs["perturbation"] != "control"]
+assert len(effects(task)) == len(trained[["context", "perturbation"]].drop_duplicates())
+assert read_features(task).shape[0] > 0
+assert task.options == {"words": ["a"], "name": "b"}
+if task.seed:
+    cells = task.controls[:4]
+    obs = task.query.iloc[[0, 0, 1, 1]]
+    write_cells(task, cells.X, obs)
+else:
+    write_means(task, control_means(task))
+"""
+
+
+def test_a_script_may_leave_reading_and_writing_to_the_kit(task, folder_of):
+    options = PRESENT.replace(CSV, "") + "[options]\nwords = ['a']\nname = 'b'\n"
+    card = find_model(f"external:{folder_of(WITH_THE_KIT, options)}")
+    every = np.ones(len(task.query.conditions), dtype=bool)
+    means, cells = (answer(card, task, every, seed, {}) for seed in (0, 1))
+
+    np.testing.assert_allclose(means.X.toarray(), task.query.control_mean, atol=1e-5)
+    assert means.target_sum == pytest.approx(task.query.controls.target_sum)
+    assert (str(cells.kind), len(cells.obs)) == ("cells", 4)
+    np.testing.assert_allclose(
+        cells.X.toarray(), task.query.controls.lognorm[:4].toarray(), atol=1e-5
+    )
+
+
 def test_the_cost_is_that_of_its_own_process(tmp_path, screen, folder_of):
     hungry = WORKS + "block = b'x' * 480_000_000\nimport time; time.sleep(0.4)\n"
     record, _, _ = run(tmp_path, screen, folder_of(hungry))
@@ -287,7 +319,8 @@ def test_it_sees_the_task_and_none_of_our_variables(tmp_path, task, folder_of, m
     asked(task, folder_of(script), log=log)
     said = json.loads(log.read_text().splitlines()[-1])
 
-    assert not any(name.startswith(("WILDCELL", "PYTHONPATH")) for name in said["seen"])
+    assert not any(name.startswith("WILDCELL") for name in said["seen"])
+    assert (Path(said["seen"]["PYTHONPATH"]) / "wildcell_task.py").is_file()
     assert said["seen"]["OMP_NUM_THREADS"] == "1"
     assert said["seen"]["HOME"] == said["here"]
     assert not Path(said["here"]).exists()

@@ -17,6 +17,9 @@ from wildcell.models.sealed.terms import Terms
 from wildcell.store.provenance import Cost
 
 PROC = Path("/proc")
+KIT = Path(__file__).with_name("kit")
+"""The folder of `wildcell_task`, which scripts in Python may import and need not."""
+
 HAS_PROC = sys.platform == "linux"
 LONGEST_NAP_S = 0.1
 
@@ -104,6 +107,7 @@ def _environment(folder: Path, python: Path) -> dict[str, str]:
         "HOME": str(folder),
         "TMPDIR": str(folder),
         "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONPATH": str(KIT),
         "PYTHONNOUSERSITE": "1",
         "PYTHONUNBUFFERED": "1",
     }
