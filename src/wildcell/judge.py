@@ -15,7 +15,8 @@ from wildcell.metrics.headline import find_metrics
 from wildcell.metrics.mann_whitney import RankTest
 from wildcell.metrics.metric import Metric
 from wildcell.metrics.profile import Profiles
-from wildcell.metrics.response import Response
+from wildcell.metrics.response import Halves, Response
+from wildcell.metrics.tested import Means
 from wildcell.names import ABSTENTIONS, CONDITION, SHAM, Expression, Kind, Need, Status
 from wildcell.results.calibrate import both_ways, ceiling_scores
 from wildcell.results.score import Case, score_case, too_few_controls
@@ -201,12 +202,29 @@ class Judge:
     @cached_property
     def _measured(self) -> dict[Block, Response]:
         found = self._responses(self._tested, self._kept)
+        if any(Need.HALVES in item.needs for item in self.metrics):
+            found = {
+                block: replace(response, halves=self._halves_of(self._rows[block]))
+                for block, response in found.items()
+            }
         if self.shelf is None:
             return found
         return {
             block: replace(response, keep=self.shelf.part(*block))
             for block, response in found.items()
         }
+
+    @cached_property
+    def _split(self) -> tuple[Answer, Answer]:
+        return self._halves_by(None)
+
+    def _halves_of(self, rows: Codes) -> Halves:
+        """Return the means of either half of the test cells of some conditions."""
+        first, second = (half.profiles.take(rows) for half in self._split)
+        return (
+            Means(first.n, first.mean, first.error),
+            Means(second.n, second.mean, second.error),
+        )
 
     @cached_property
     def _unchanged(self) -> dict[Block, Response]:

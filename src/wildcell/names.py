@@ -70,6 +70,7 @@ class Need(StrEnum):
     ERROR = "error"
     REFERENCE = "reference"
     DE = "de"
+    HALVES = "halves"
 
 
 class Status(StrEnum):

@@ -1,5 +1,6 @@
 """Truths drawn at random, and answers to them of every quality."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -7,7 +8,8 @@ import numpy as np
 from scipy import sparse
 
 from wildcell.arrays import Codes, Floats
-from wildcell.metrics.response import Response
+from wildcell.metrics.response import Halves, Response
+from wildcell.metrics.tested import Means
 
 N_PERTURBATIONS = 8
 N_GENES = 150
@@ -93,7 +95,13 @@ def response_of(clouds: Clouds) -> Response:
         targets=np.eye(n, n_genes, dtype=bool),
         shared=alike * clouds.delta.mean(axis=0),
         detected=np.arange(n_genes) % UNDETECTED != UNDETECTED - 1,
+        halves=(_means(clouds.cells[:, ::2]), _means(clouds.cells[:, 1::2])),
     )
+
+
+def _means(cells: Floats) -> Means:
+    n, n_cells = cells.shape[:2]
+    return Means(np.full(n, n_cells), cells.mean(axis=1), cells.var(axis=1, ddof=1) / n_cells)
 
 
 def answers_to(truth: Clouds, rng: np.random.Generator) -> dict[str, Clouds]:
@@ -167,7 +175,18 @@ def take(response: Response, perturbations: Codes, genes: Codes) -> Response:
         detected=None if response.detected is None else response.detected[genes],
         targets=None if response.targets is None else response.targets[both],
         shared=chosen(response.shared),
+        halves=None
+        if response.halves is None
+        else _each(
+            response.halves,
+            lambda half: Means(half.n[perturbations], half.mean[both], half.squared_error[both]),
+        ),
     )
+
+
+def _each(halves: Halves, change: Callable[[Means], Means]) -> Halves:
+    first, second = map(change, halves)
+    return first, second
 
 
 def without(response: Response, row: int) -> Response:
@@ -195,6 +214,16 @@ def without(response: Response, row: int) -> Response:
             sizes[:0] if is_lost else sizes
             for sizes, is_lost in zip(response.library_sizes, lost, strict=True)
         ),
+        halves=None
+        if response.halves is None
+        else _each(
+            response.halves,
+            lambda half: Means(
+                np.where(lost, 0, half.n),
+                np.where(lost[:, None], np.nan, half.mean),
+                np.where(lost[:, None], np.nan, half.squared_error),
+            ),
+        ),
     )
 
 
@@ -209,4 +238,5 @@ def bare(response: Response) -> Response:
         cells=None,
         control_cells=None,
         library_sizes=None,
+        halves=None,
     )

@@ -68,7 +68,8 @@ class Metric:
         never counted or ranked beside it.
     slack
         How much better than the truth's own an answer may score: where what is to be found comes
-        of a test of the cells, and the answer enters by its means.
+        of a test of the cells, and the answer enters by its means, or where either half of the
+        cells is scored by itself.
     compares_answers
         Whether a score depends on the answers to other perturbations, as ranks of predictions do.
     """

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,8 @@ from wildcell.metrics.grouped import on_columns, sampled, sizes_of, stacked
 from wildcell.metrics.mann_whitney import RankTest
 from wildcell.metrics.tested import Means, mean_tests, rank_tests, table_of
 from wildcell.store.keeping import Arrays, Keeper, made_anew
+
+Halves: TypeAlias = tuple[Means, Means]
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +68,9 @@ class Response:
         How to get the rank tests behind `de`, where they need not be computed from `cells`.
     keep
         Gives back what was computed before of the same cells and controls, and keeps what is.
+    halves
+        Means of either half of each row's cells, for what is chosen on one half and scored on the
+        other; None where they were not taken.
     """
 
     perturbations: tuple[str, ...]
@@ -89,6 +95,7 @@ class Response:
     projection: Components | Callable[[], Components | None] | None = None
     ranks: Callable[[], RankTest] | None = None
     keep: Keeper = field(default=made_anew)
+    halves: Halves | None = None
 
     @cached_property
     def delta(self) -> Floats:
@@ -234,6 +241,7 @@ class Response:
             projection=None,
             ranks=None,
             keep=made_anew,
+            halves=None if self.halves is None else halves_on(self.halves, genes),
         )
         return (
             replace(result, differential=lambda: self._de_on(genes)) if self.has_tests else result
@@ -258,3 +266,11 @@ class Response:
         has_cells = np.flatnonzero(sizes_of(cells) > 0)
         each = -(-n // max(len(has_cells), 1))
         return stacked(sampled(cells, each, names), np.arange(len(cells)))[0]
+
+
+def halves_on(halves: Halves, genes: Codes) -> Halves:
+    """Return the means of either half on some genes, in order."""
+    first, second = (
+        Means(half.n, half.mean[:, genes], half.squared_error[:, genes]) for half in halves
+    )
+    return first, second

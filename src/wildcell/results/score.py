@@ -141,6 +141,8 @@ def _status_by_truth(metric: Metric, case: Case) -> Statuses:
         status[:] = Status.NEEDS_CELLS
     if Need.DE in metric.needs and not case.truth.has_tests:
         status[:] = Status.NEEDS_CELLS
+    if Need.HALVES in metric.needs:
+        status[:] = np.where(status == Status.OK, _status_of_halves(case.truth), status)
     if Need.REFERENCE in metric.needs:
         status[lacks_reference(case.truth)] = Status.NEEDS_REFERENCE
     if Need.DELTA in metric.needs:
@@ -152,6 +154,14 @@ def _status_by_truth(metric: Metric, case: Case) -> Statuses:
 def _lacks_counts(metric: Metric, response: Response) -> bool:
     has_no_linear = Need.LFC in metric.needs and response.linear_mean is None
     return has_no_linear or (Need.COUNTS in metric.needs and response.library_sizes is None)
+
+
+def _status_of_halves(truth: Response) -> Statuses:
+    """Return whether there are halves of the cells with errors of their own."""
+    if truth.halves is None:
+        return np.full(len(truth.perturbations), Status.NEEDS_CELLS, dtype=object)
+    is_small = np.min([half.n for half in truth.halves], axis=0) < 2
+    return np.where(is_small, Status.TOO_FEW_CELLS, Status.OK)
 
 
 def lacks_reference(truth: Response) -> Booleans:
