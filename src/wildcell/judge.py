@@ -20,6 +20,7 @@ from wildcell.metrics.tested import Means
 from wildcell.names import ABSTENTIONS, CONDITION, SHAM, Expression, Kind, Need, Status
 from wildcell.results.calibrate import both_ways, ceiling_scores
 from wildcell.results.score import Case, score_case, too_few_controls
+from wildcell.scenarios.additive import SumOfSingles
 from wildcell.scenarios.answer import as_cells, mean_rows, to_truth, with_shams_answered
 from wildcell.scenarios.controls import halve
 from wildcell.scenarios.prediction import Prediction
@@ -88,6 +89,8 @@ class Judge:
         How it is computed.
     reference
         The answer of the reference baseline, where there is one.
+    singles
+        What the parts of the combinations asked about did by themselves in training.
     evidence
         What the truth's cells say, where they are left in a file.
     shelf
@@ -98,6 +101,7 @@ class Judge:
     metrics: Sequence[Metric]
     convention: Convention = field(default=OURS)
     reference: Prediction | None = None
+    singles: SumOfSingles | None = None
     evidence: Evidence | None = None
     shelf: Shelf | None = None
 
@@ -329,6 +333,8 @@ class Judge:
             else tuple(answer.library_sizes[row] for row in rows),
             targets=self.truth.is_target[rows],
             shared=None if self._shared is None else self._shared[rows],
+            additive=None if self._additive is None else self._additive.delta[rows],
+            additive_error=None if self._additive is None else self._additive.error[rows],
             detected=self._detected[block],
             convention=self.convention,
             ranks=None if answer.tests is None else self._ranks(answer.tests, controls, rows),
@@ -354,6 +360,11 @@ class Judge:
         if answered.kind is Kind.MEAN:
             return mean_rows(answered, self.truth.conditions) - self._given.profiles.mean
         return self._answer_of_cells(as_cells(answered)).profiles.mean - self._given.profiles.mean
+
+    @cached_property
+    def _additive(self) -> SumOfSingles | None:
+        """The sums of singles of the conditions of the truth; NaN for those that have none."""
+        return None if self.singles is None else self.singles.of(self.truth.conditions)
 
     def _answer_of(self, prediction: Prediction) -> Answer:
         if prediction.kind is Kind.CELLS:

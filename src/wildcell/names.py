@@ -71,6 +71,7 @@ class Need(StrEnum):
     REFERENCE = "reference"
     DE = "de"
     HALVES = "halves"
+    SINGLES = "singles"
 
 
 class Status(StrEnum):

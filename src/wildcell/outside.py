@@ -17,9 +17,10 @@ from wildcell.metrics.metric import Metric
 from wildcell.models.answer import answer, unanswerable
 from wildcell.models.find import find_model
 from wildcell.models.model import MODELS
-from wildcell.names import CEILING, REPLICATE, Status
+from wildcell.names import CEILING, REPLICATE, Need, Status
 from wildcell.record import Result, costs_of, flags_of, key_of, labelled_scores, record_of
 from wildcell.results.rank import rank
+from wildcell.scenarios.additive import sum_of_singles
 from wildcell.scenarios.file_case import FileCase, Reading, Source, open_case
 from wildcell.scenarios.prediction import Prediction
 from wildcell.scenarios.scenario import DEFAULT_METRICS
@@ -194,7 +195,9 @@ def check_names(names: Collection[str]) -> None:
 def _judge_of(case: FileCase, metrics: Sequence[Metric], shelf: Shelf | None) -> Judge:
     """Return the judge, who has read the truth's file where its numbers were left in it."""
     if case.unread is None:
-        return Judge(case.truth, metrics, reference=_reference(case))
+        needs_singles = any(Need.SINGLES in item.needs for item in metrics)
+        singles = sum_of_singles(case.task) if needs_singles and case.task is not None else None
+        return Judge(case.truth, metrics, reference=_reference(case), singles=singles)
     evidence = evidence_of(case, metrics, shelf)
     truth = replace(case.truth, noisy_groups=evidence.noisy_groups)
     if not all(case.is_streamed(name) for name in case.answers):

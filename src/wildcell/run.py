@@ -29,6 +29,7 @@ from wildcell.record import (
     record_of,
     whole_cost,
 )
+from wildcell.scenarios.additive import sum_of_singles
 from wildcell.scenarios.ask import Asked, ask
 from wildcell.scenarios.embedding import embedding_fingerprint
 from wildcell.scenarios.folder import write_prediction
@@ -234,7 +235,9 @@ class Fold:
         metrics = find_metrics(self.plan.scenario.metrics)
         needs_reference = any(Need.REFERENCE in item.needs for item in metrics)
         reference = self._reference() if needs_reference else None
-        return Judge(self.question.truth, metrics, reference=reference)
+        needs_singles = any(Need.SINGLES in item.needs for item in metrics)
+        singles = sum_of_singles(self.question.task) if needs_singles else None
+        return Judge(self.question.truth, metrics, reference=reference, singles=singles)
 
     def _reference(self) -> Prediction | None:
         """Return what the reference baseline answers, None where it can answer nothing."""

@@ -5,10 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from wildcell.laws.evidence import draw_clouds, response_of
 from wildcell.laws.law import LawBrokenError, obey, sentence
 from wildcell.laws.metric import METRIC_LAWS
 from wildcell.metrics.metric import METRICS, Metric, Ratio
 from wildcell.names import Need, Status
+from wildcell.results.score import compute
 from wildcell.testing import check_metric
 
 DELTA = frozenset({Need.DELTA})
@@ -164,9 +166,11 @@ def test_message_names_the_metric_the_law_and_what_was_found():
     assert "the truth itself" in message
 
 
-def test_metrics_of_deltas_declare_what_silence_counts_as_or_are_errors_of_no_change():
+def test_metrics_of_deltas_count_silence_as_declared_or_as_no_change_scores():
+    truth = response_of(draw_clouds(np.random.default_rng(0)))
+    no_change = replace(truth, mean=truth.control, linear_mean=truth.linear_control)
     for name in METRICS.names():
         metric = METRICS.get(name)
-        if Need.DELTA in metric.needs and metric.best != "low":
-            assert metric.null is not None, name
+        if Need.DELTA in metric.needs and metric.null is None:
+            assert np.isfinite(compute(metric, truth, no_change)[0]).all(), name
         assert metric.undefined is not Status.OK, name

@@ -20,6 +20,11 @@ N_CELLS = 20
 UNDETECTED = 5
 """One of so many genes is not on the second panel."""
 
+ANOTHER = 3
+"""The parts of each perturbation do together what the one so many places before it does."""
+ADDITIVE_ERROR = 0.01
+"""Squared standard error of that, of each gene."""
+
 EFFECT = 0.5
 """Standard deviation over genes of the planted deltas, in log units."""
 
@@ -94,6 +99,8 @@ def response_of(clouds: Clouds) -> Response:
         library_sizes=tuple(np.expm1(clouds.cells).sum(axis=2)),
         targets=np.eye(n, n_genes, dtype=bool),
         shared=alike * clouds.delta.mean(axis=0),
+        additive=np.roll(clouds.delta, ANOTHER, axis=0),
+        additive_error=ADDITIVE_ERROR * alike,
         detected=np.arange(n_genes) % UNDETECTED != UNDETECTED - 1,
         halves=(_means(clouds.cells[:, ::2]), _means(clouds.cells[:, 1::2])),
     )
@@ -175,6 +182,8 @@ def take(response: Response, perturbations: Codes, genes: Codes) -> Response:
         detected=None if response.detected is None else response.detected[genes],
         targets=None if response.targets is None else response.targets[both],
         shared=chosen(response.shared),
+        additive=chosen(response.additive),
+        additive_error=chosen(response.additive_error),
         halves=None
         if response.halves is None
         else _each(

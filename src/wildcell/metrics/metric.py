@@ -43,7 +43,7 @@ class Metric:
     best
         Whether high values, low ones or those near 0 are good.
     family
-        What it looks at: profile, correlation, retrieval, genes, distance, structure.
+        What it looks at: profile, correlation, retrieval, genes, interaction, distance, structure.
     needs
         What must be there for it to be defined.
     null

@@ -58,6 +58,10 @@ class Response:
     shared
         The delta that the reference baseline predicts, of the shape of `mean`; None where there
         is no reference.
+    additive, additive_error
+        The sum of the deltas that the parts of a combination have by themselves in training, and
+        its squared standard error, of the shape of `mean`; NaN where one was not measured, or
+        there are no parts. None where there are no training cells.
     detected
         Which genes are on the second panel, shape (n_genes,); all if None.
     convention
@@ -89,6 +93,8 @@ class Response:
     library_sizes: Sequence[Floats] | None = None
     targets: Booleans | None = None
     shared: Floats | None = None
+    additive: Floats | None = None
+    additive_error: Floats | None = None
     detected: Booleans | None = None
     convention: Convention = field(default=OURS)
     differential: Differential | Callable[[], Differential] | None = None
@@ -236,6 +242,8 @@ class Response:
             else on_columns(self.control_cells, genes),
             targets=None if self.targets is None else self.targets[:, genes],
             shared=chosen(self.shared),
+            additive=chosen(self.additive),
+            additive_error=chosen(self.additive_error),
             detected=None if self.detected is None else self.detected[genes],
             differential=None,
             projection=None,

@@ -10,12 +10,10 @@ from wildcell.errors import DataError
 from wildcell.models.effects import DeltaModel
 from wildcell.models.model import model
 from wildcell.scenarios.task import Query, Task
+from wildcell.scenarios.treatments import identities
 
 SYSTEMA = "Viñas Torné et al. 2025, Nature Biotechnology, doi:10.1038/s41587-025-02777-8"
 AHLMANN_ELTZE = "Ahlmann-Eltze, Huber & Anders 2025, Nature Methods, doi:10.1038/s41592-025-02772-6"
-
-IDENTITY = ["component", "dose", "unit", "time"]
-"""What makes two components the same treatment."""
 
 
 @model("no-change", cite=AHLMANN_ELTZE)
@@ -125,22 +123,16 @@ def _filled(delta: Floats, fallback: Floats) -> Floats:
     return np.where(np.isnan(delta), fallback, delta)
 
 
-def _identities(components: pd.DataFrame) -> list[Hashable]:
-    """Return the treatment that each component is; missing doses and times equal each other."""
-    table = components[IDENTITY].astype(object)
-    return list(table.where(table.notna(), None).itertuples(index=False, name=None))
-
-
 def _singles(components: pd.DataFrame, trained: set[str]) -> dict[Hashable, str]:
     """Return, for each component that was trained on alone, the perturbation that it is."""
     is_alone = ~components["perturbation"].duplicated(keep=False)
     alone = components[is_alone & components["perturbation"].isin(trained)]
-    return dict(zip(_identities(alone), alone["perturbation"], strict=True))
+    return dict(zip(identities(alone), alone["perturbation"], strict=True))
 
 
 def _parts(query: Query) -> pd.DataFrame:
     """Return the components of each condition: row, context, identity."""
-    components = query.components[["perturbation"]].assign(identity=_identities(query.components))
+    components = query.components[["perturbation"]].assign(identity=identities(query.components))
     conditions = query.conditions[["context", "perturbation"]].assign(
         row=np.arange(len(query.conditions))
     )

@@ -145,6 +145,8 @@ def _status_by_truth(metric: Metric, case: Case) -> Statuses:
         status[:] = np.where(status == Status.OK, _status_of_halves(case.truth), status)
     if Need.REFERENCE in metric.needs:
         status[lacks_reference(case.truth)] = Status.NEEDS_REFERENCE
+    if Need.SINGLES in metric.needs:
+        status[lacks_singles(case.truth)] = Status.NEEDS_REFERENCE
     if Need.DELTA in metric.needs:
         status[case.truth.is_flat] = Status.UNDEFINED
         status[case.has_few_controls] = Status.TOO_FEW_CONTROLS
@@ -169,6 +171,13 @@ def lacks_reference(truth: Response) -> Booleans:
     if truth.shared is None:
         return np.ones(len(truth.perturbations), dtype=bool)
     return np.asarray(np.isnan(truth.shared).any(axis=1))
+
+
+def lacks_singles(truth: Response) -> Booleans:
+    """Mark conditions that are no combination of trained singles, shape (n_perturbations,)."""
+    if truth.additive is None:
+        return np.ones(len(truth.perturbations), dtype=bool)
+    return np.asarray(np.isnan(truth.additive).any(axis=1))
 
 
 def label(scores: pd.DataFrame, **labels: Any) -> pd.DataFrame:

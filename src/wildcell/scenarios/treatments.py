@@ -1,6 +1,20 @@
-"""What was given, whatever the dose: the unit that is held out where doses must not help."""
+"""What was given: with its dose and time, and whatever these are.
+
+The latter is the unit that is held out where doses must not help.
+"""
+
+from collections.abc import Hashable
 
 import pandas as pd
+
+IDENTITY = ["component", "dose", "unit", "time"]
+"""What makes two components the same treatment."""
+
+
+def identities(components: pd.DataFrame) -> list[Hashable]:
+    """Return the treatment that each component is; missing doses and times equal each other."""
+    table = components[IDENTITY].astype(object)
+    return list(table.where(table.notna(), None).itertuples(index=False, name=None))
 
 
 def treatments_of(components: pd.DataFrame) -> "pd.Series[str]":
