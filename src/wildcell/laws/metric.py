@@ -132,10 +132,15 @@ def more_noise_is_never_better(metric: Metric) -> str:
 
 def _noisy_scores(metric: Metric, seed: int) -> Floats:
     """Return the mean goodness at each level of one draw of noise."""
-    rng = np.random.default_rng([2, seed])
-    noise = rng.normal(0, EFFECT, _truth().delta.shape)
-    answers = [_truth().with_delta(_truth().delta + level * noise) for level in NOISE_LEVELS]
-    return np.array([np.mean(goodness(metric, _true(), response_of(one))) for one in answers])
+    return np.array([np.mean(goodness(metric, _true(), one)) for one in _noisy_answers(seed)])
+
+
+@cache
+def _noisy_answers(seed: int) -> list[Response]:
+    """Return an answer at each level of one draw of noise, drawn once for all metrics."""
+    noise = np.random.default_rng([2, seed]).normal(0, EFFECT, _truth().delta.shape)
+    deltas = [_truth().delta + level * noise for level in NOISE_LEVELS]
+    return [response_of(_truth().with_delta(delta)) for delta in deltas]
 
 
 def flat_prediction_is_never_rewarded(metric: Metric) -> str:
