@@ -323,7 +323,9 @@ def _given() -> Response:
 
 
 def _content(response: Response) -> dict[str, object]:
-    return {item.name: getattr(response, item.name) for item in fields(response)}
+    """Return all that a response is made of, but for how what follows from it is kept."""
+    values = {item.name: getattr(response, item.name) for item in fields(response)}
+    return {name: value for name, value in values.items() if not callable(value)}
 
 
 def _shuffled(n: int) -> Codes:
