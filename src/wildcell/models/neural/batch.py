@@ -36,6 +36,9 @@ class Batch:
         Number of the condition of each pair, shape (n,).
     set_size
         Consecutive pairs of one condition.
+    measured
+        1 where the screen of a pair measured a gene and 0 where it did not, shape (n, n_genes);
+        None where all genes were measured.
     """
 
     control: Tensor
@@ -48,6 +51,14 @@ class Batch:
     covariates: Tensor
     condition: Codes
     set_size: int = 1
+    measured: Tensor | None = None
+
+    def known(self, values: Tensor) -> Tensor:
+        """Return values of the pairs' genes, 0 at those that their screens did not measure.
+
+        Whatever a loss says of genes goes through this, so that it says nothing of the others.
+        """
+        return values if self.measured is None else values * self.measured
 
     def sum_of_parts(self, embedded: Tensor) -> Tensor:
         """Return, for each pair, the weighted sum of what each component was embedded as.

@@ -79,5 +79,6 @@ class Biolord(NeuralModel):
         """Return the reconstruction error, and the penalty on the unknown."""
         unknown = self.net["encode"](batch.perturbed_state)
         noisy = unknown + self.noise * torch.randn_like(unknown)
-        error = squared_error(self.decoded(noisy, batch), batch.perturbed)
+        found = self.decoded(noisy, batch)
+        error = squared_error(batch.known(found), batch.known(batch.perturbed))
         return error + self.penalty * (unknown.float() ** 2).mean()

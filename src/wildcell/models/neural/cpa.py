@@ -99,7 +99,7 @@ class Cpa(NeuralModel):
         basal = sampled(mean, log_sd)
         known = [log(max(n, 1)) - loss for n, loss in self._guesses(basal, batch)]
         return (
-            squared_error(self.decoded(basal, batch), batch.perturbed)
+            squared_error(batch.known(self.decoded(basal, batch)), batch.known(batch.perturbed))
             + self.adversary_weight * sum(torch.relu(bits) for bits in known)
             + self.divergence_weight * divergence(mean, log_sd).mean()
         )

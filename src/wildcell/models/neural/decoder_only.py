@@ -62,4 +62,4 @@ class DecoderOnly(NeuralModel):
 
     def loss(self, batch: Batch) -> Tensor:
         """Return the squared error on the perturbed cells."""
-        return squared_error(self.respond(batch), batch.perturbed)
+        return squared_error(batch.known(self.respond(batch)), batch.known(batch.perturbed))

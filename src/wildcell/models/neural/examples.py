@@ -6,11 +6,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy import sparse
 
 from wildcell.arrays import Booleans, Codes, Floats, Matrix
 from wildcell.errors import DataError
-from wildcell.models.neural.backend import Tensor
+from wildcell.models.neural.backend import Tensor, torch
 from wildcell.models.neural.batch import Batch, dense, to_device, treatment_arrays
+from wildcell.models.neural.gaps import Gaps
 from wildcell.models.neural.treatment import Treatments
 from wildcell.names import CONDITION
 from wildcell.scenarios.task import Cells
@@ -103,6 +105,10 @@ class Examples:
     own, foreign
         Conditions of the screen that is asked about, and those of other screens beside them; of
         all screens where there are none of its own.
+    gaps
+        Genes that screens did not measure; None where all measured all.
+    screen
+        Of each condition, a row of `gaps.is_measured`.
     """
 
     values: Matrix
@@ -116,6 +122,20 @@ class Examples:
     controls: Runs
     own: Source
     foreign: Source
+    gaps: Gaps | None
+    screen: Codes
+
+    @property
+    def fullest(self) -> Matrix:
+        """Values of the cells of the screens that lack least, nothing at the genes they lack."""
+        if self.gaps is None:
+            return self.values
+        n_measured = self.gaps.is_measured.sum(axis=1)[self.screen]
+        screen = self.screen[np.argmax(n_measured)]
+        chosen = np.flatnonzero(self.screen == screen)
+        rows = np.concatenate([self.cells.of(int(condition)) for condition in chosen])
+        values = self.values[np.sort(rows)].multiply(self.gaps.is_measured[screen])
+        return sparse.csr_matrix(values)
 
     def n_foreign(self, n: int, *, at_most: float) -> int:
         """Return how many foreign pairs go beside `n` of the screen that is asked about.
@@ -175,9 +195,12 @@ class Examples:
         set_size: int = 1,
     ) -> Batch:
         """Gather drawn pairs as one batch; `perturbed` is None where it is what is asked."""
-        values, state = self._gather(controls, device)
+        measured = self._measured(conditions, device)
+        values, state = self._gather(controls, measured, device)
         inputs, weights, rows = treatment_arrays(self.treatments, self.perturbation[conditions])
-        shown, shown_state = (None, None) if perturbed is None else self._gather(perturbed, device)
+        shown, shown_state = (
+            (None, None) if perturbed is None else self._gather(perturbed, measured, device)
+        )
         return Batch(
             values,
             state,
@@ -189,10 +212,19 @@ class Examples:
             to_device(self._covariates(conditions), device),
             conditions,
             set_size,
+            measured,
         )
 
-    def _gather(self, rows: Codes, device: Any) -> tuple[Tensor, Tensor]:
+    def _measured(self, conditions: Codes, device: Any) -> Tensor | None:
+        if self.gaps is None:
+            return None
+        marks = self.gaps.is_measured[self.screen[conditions]]
+        return to_device(marks.astype(np.float32), device)
+
+    def _gather(self, rows: Codes, measured: Tensor | None, device: Any) -> tuple[Tensor, Tensor]:
         values = to_device(dense(self.values, rows), device)
+        if self.gaps is not None and measured is not None:
+            values = torch.where(measured > 0, values, to_device(self.gaps.usual, device))
         if self.state is self.values:
             return values, values
         return values, to_device(dense(self.state, rows), device)
@@ -212,6 +244,7 @@ def arrange(
     contexts: pd.Index,
     *,
     is_foreign: Booleans,
+    gaps: Gaps | None = None,
 ) -> Examples:
     """Arrange cells for conditions, and after them the controls of each group as conditions.
 
@@ -229,6 +262,8 @@ def arrange(
         Those trained on, sorted.
     is_foreign
         Which cells are of other screens than the one asked about, shape (n_cells,).
+    gaps
+        Genes that screens did not measure, where there are any.
 
     Raises
     ------
@@ -260,6 +295,8 @@ def arrange(
     )
     if not len(own.perturbed):
         own, foreign = foreign, own
+    runs = runs_of(np.where(group_of < 0, condition_of, n + group_of), n + len(names))
+    no_screen = np.full(len(runs.sizes), -1)
     return Examples(
         values=values,
         state=values if cells.embedding is None else cells.embedding.astype(np.float32),
@@ -268,10 +305,12 @@ def arrange(
         context=contexts.get_indexer([*conditions["context"].astype(str), *context_of_group]),
         n_contexts=len(contexts),
         control_group=np.append(group, np.arange(len(names))),
-        cells=runs_of(np.where(group_of < 0, condition_of, n + group_of), n + len(names)),
+        cells=runs,
         controls=runs_of(group_of, len(names)),
         own=own,
         foreign=foreign,
+        gaps=gaps,
+        screen=no_screen if gaps is None else gaps.screen_of(cells)[runs.rows[runs.starts]],
     )
 
 

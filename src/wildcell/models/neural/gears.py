@@ -77,7 +77,7 @@ class Gears(NeuralModel):
     def start(self, material: Material) -> None:
         """Make the graph of genes, and list the components that may be neighbours."""
         examples = material.train.examples
-        genes = _genes_joined(examples.values, self.n_neighbours)
+        genes = _genes_joined(examples.fullest, self.n_neighbours)
         self.genes_joined = _as_tensor(genes).to(self.place)
         known = material.encoding
         n_own = len(known.own)
@@ -124,8 +124,8 @@ class Gears(NeuralModel):
         group = torch.from_numpy(self.group_of[batch.condition]).to(batch.control.device)
         usual = self.control_mean[group]
         change = self._change(batch)[batch.treatment].float()
-        error = torch.abs(usual + change - batch.perturbed)
-        direction = torch.sign(batch.perturbed - usual) - torch.tanh(change * 10)
+        error = batch.known(torch.abs(usual + change - batch.perturbed))
+        direction = batch.known(torch.sign(batch.perturbed - usual) - torch.tanh(change * 10))
         focused = (error ** (2 + self.autofocus)).mean()
         return focused + self.direction_weight * (direction**2).mean()
 

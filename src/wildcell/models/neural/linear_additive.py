@@ -58,4 +58,4 @@ class LinearAdditive(NeuralModel):
 
     def loss(self, batch: Batch) -> Tensor:
         """Return the squared error on the perturbed cells."""
-        return squared_error(self.respond(batch), batch.perturbed)
+        return squared_error(batch.known(self.respond(batch)), batch.known(batch.perturbed))

@@ -8,6 +8,7 @@ import pandas as pd
 from wildcell.arrays import Booleans, Floats, moments
 from wildcell.errors import DataError
 from wildcell.models.neural.examples import Examples, arrange
+from wildcell.models.neural.gaps import Gaps, gaps_of
 from wildcell.models.neural.treatment import Encoding, learn_encoding
 from wildcell.names import CONDITION
 from wildcell.scenarios.task import Cells, Query, Task
@@ -27,7 +28,8 @@ class Side:
     conditions
         Columns context, perturbation, control_group, is_foreign.
     mean
-        Measured mean log values of the conditions, shape (n_conditions, n_genes).
+        Measured mean log values of the conditions, shape (n_conditions, n_genes); NaN where a gene
+        was not measured.
     control_mean
         The same of each control group, shape (n_groups, n_genes).
     """
@@ -73,14 +75,15 @@ def prepare(task: Task, rng: np.random.Generator, *, use_embedding: bool = True)
         raise DataError("There are no perturbed cells to learn from; give the task some.")
     encoding = learn_encoding(query.components, query.features, trained["perturbation"])
     contexts = pd.Index(sorted(set(trained["context"].astype(str))))
+    gaps = gaps_of(task)
     train, val = task.train, _answerable(task.val, query, encoding)
     if val.is_control.all():
         train, val = _held_out(task, rng)
     if not use_embedding:
         train, val = _without_embedding(train), _without_embedding(val)
     return Material(
-        _side(replace(task, train=train), encoding, contexts),
-        _side(replace(task, train=val), encoding, contexts),
+        _side(replace(task, train=train), encoding, contexts, gaps),
+        _side(replace(task, train=val), encoding, contexts, gaps),
         encoding,
         contexts,
     )
@@ -93,7 +96,7 @@ def ask_examples(query: Query, material_encoding: Encoding, contexts: pd.Index) 
     return _arranged(cells, conditions, query, material_encoding, contexts, is_foreign=none)
 
 
-def _side(task: Task, encoding: Encoding, contexts: pd.Index) -> Side:
+def _side(task: Task, encoding: Encoding, contexts: pd.Index, gaps: Gaps | None) -> Side:
     """Arrange the training cells of a task; those given over and over are conditions apart."""
     cells, is_foreign = task.train, task.is_foreign
     keys = [*CONDITION, "is_foreign"]
@@ -109,8 +112,13 @@ def _side(task: Task, encoding: Encoding, contexts: pd.Index) -> Side:
     )
     perturbed = moments(cells.lognorm, groups, len(conditions))
     _, control = cells.control_moments()
-    examples = _arranged(cells, conditions, task.query, encoding, contexts, is_foreign=is_foreign)
-    return Side(examples, conditions, perturbed.mean, control.mean)
+    examples = _arranged(
+        cells, conditions, task.query, encoding, contexts, is_foreign=is_foreign, gaps=gaps
+    )
+    mean = perturbed.mean
+    if gaps is not None:
+        mean = np.where(gaps.is_measured[examples.screen[: len(mean)]], mean, np.nan)
+    return Side(examples, conditions, mean, control.mean)
 
 
 def _arranged(
@@ -121,10 +129,11 @@ def _arranged(
     contexts: pd.Index,
     *,
     is_foreign: Booleans,
+    gaps: Gaps | None = None,
 ) -> Examples:
     codes, keys = pd.factorize(conditions["perturbation"].astype(str))
     treatments = encoding.encode(query.components, keys)
-    return arrange(cells, conditions, codes, treatments, contexts, is_foreign=is_foreign)
+    return arrange(cells, conditions, codes, treatments, contexts, is_foreign=is_foreign, gaps=gaps)
 
 
 def _answerable(cells: Cells, query: Query, encoding: Encoding) -> Cells:

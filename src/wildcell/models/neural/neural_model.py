@@ -16,6 +16,7 @@ from wildcell.models.model import EVERYTHING, Ability, Input, model
 from wildcell.models.neural.asking import (
     Asked,
     Floats32,
+    Respond,
     anchored,
     asked_of,
     mean_responses,
@@ -114,6 +115,7 @@ class NeuralModel(Schedule, ABC):
 
     net: Module = field(init=False, default=None)
     history: History | None = field(init=False, default=None)
+    is_told: Tensor | None = field(init=False, default=None)
     progress_file: Path | None = field(init=False, default=None)
     seconds_between: float = field(init=False, default=inf)
 
@@ -167,6 +169,7 @@ class NeuralModel(Schedule, ABC):
             self.encoding, self.contexts = material.encoding, material.contexts
             self.is_positive = task.train.expression is not Expression.LOG2
             self.place = find_device(self.device)
+            self.is_told = _told(material, self.place)
             self.start(material)
             shape = shape_of(material)
             self.net = torch.nn.ModuleDict(dict(self.build(shape))).to(self.place)
@@ -231,7 +234,7 @@ class NeuralModel(Schedule, ABC):
         """Return the mean squared error of what is answered for the validation conditions."""
         conditions = np.arange(len(val.conditions))
         means = self._means(val.examples, conditions, val.control_mean, CONTROLS_LOOKED_AT)
-        return float(((means - val.mean) ** 2).mean())
+        return float(np.nanmean((means - val.mean) ** 2))
 
     def _means(
         self,
@@ -245,7 +248,7 @@ class NeuralModel(Schedule, ABC):
         alone = np.flatnonzero(examples.perturbation < 0)
         wanted = np.append(conditions, alone[groups]) if self.anchored else conditions
         asked = self._asked(examples, wanted, n_controls)
-        means = mean_responses(self.respond, examples, asked, self.place)
+        means = mean_responses(self._told_of(self.respond), examples, asked, self.place)
         if self.anchored:
             means = anchored(means, control_mean, examples)
         return means[conditions]
@@ -254,10 +257,18 @@ class NeuralModel(Schedule, ABC):
         """Return a cell for each control of the conditions, moved as the means were."""
         cells: dict[int, Floats32] = {}
         asked = self._asked(examples, conditions, self.n_controls)
-        for members, found in responses(self.draw_cells, examples, asked, self.place):
+        for members, found in responses(
+            self._told_of(self.draw_cells), examples, asked, self.place
+        ):
             moved = means[members][:, None] - found.mean(axis=1, keepdims=True)
             cells |= dict(zip(members, (found + moved).astype(np.float32), strict=True))
         return [cells[number] for number in conditions]
+
+    def _told_of(self, respond: Respond) -> Respond:
+        """Return a response that leaves the genes that no screen measured as they are."""
+        if self.is_told is None:
+            return respond
+        return lambda batch: torch.where(self.is_told, respond(batch), batch.control)
 
     def _asked(self, examples: Examples, conditions: Codes, n_controls: int) -> list[Asked]:
         rng = np.random.default_rng(self.seed)
@@ -282,6 +293,14 @@ def shape_of(material: Material) -> Shape:
         material.encoding.n_columns,
         len(material.contexts),
     )
+
+
+def _told(material: Material, device: Any) -> Tensor | None:
+    """Return which genes some screen measured, None where that is all of them."""
+    gaps = material.train.examples.gaps
+    if gaps is None or gaps.is_told.all():
+        return None
+    return torch.from_numpy(gaps.is_told).to(device)
 
 
 N = TypeVar("N", bound=type[NeuralModel])

@@ -70,7 +70,8 @@ class Prnet(NeuralModel):
     def loss(self, batch: Batch) -> Tensor:
         """Return the negative log likelihood of the perturbed cells."""
         mean, log_sd = self._decoded(batch, noise=1.0)
-        return (log_sd + 0.5 * ((batch.perturbed - mean) * torch.exp(-log_sd)) ** 2).mean()
+        surprise = log_sd + 0.5 * ((batch.perturbed - mean) * torch.exp(-log_sd)) ** 2
+        return batch.known(surprise).mean()
 
     def _decoded(self, batch: Batch, *, noise: float) -> tuple[Tensor, Tensor]:
         """Return mean and log standard deviation of each gene."""

@@ -92,7 +92,7 @@ class SamsVae(NeuralModel):
         gene_log_sd = self.net["spread"]["log_sd"].clamp(LEAST_LOG_SD, 3.0)
         surprise = gene_log_sd + 0.5 * ((batch.perturbed - found) * torch.exp(-gene_log_sd)) ** 2
         of_components = self._mask_divergence(logits) + divergence(shift, shift_log_sd)
-        of_cells = surprise.sum(dim=1) + divergence(mean, log_sd)
+        of_cells = batch.known(surprise).sum(dim=1) + divergence(mean, log_sd)
         n_genes = batch.perturbed.shape[1]
         return (of_cells.mean() + of_components.sum() / self.n_cells) / n_genes
 

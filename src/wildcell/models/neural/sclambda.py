@@ -102,8 +102,9 @@ class Sclambda(NeuralModel):
         basal, salient = self._codes(batch)
         drawn, parts = sampled(*basal), sampled(*salient)
         added = batch.sum_of_parts(parts)
+        found = self.positive(self.net["decode"](drawn + added))
         return (
-            squared_error(self.positive(self.net["decode"](drawn + added)), batch.perturbed)
+            squared_error(batch.known(found), batch.known(batch.perturbed))
             + 0.1 * squared_error(self.net["read"](parts), batch.inputs)
             + self.information_weight * torch.relu(self._information(drawn, added))
             + self.divergence_weight * (divergence(*basal).mean() + divergence(*salient).mean())

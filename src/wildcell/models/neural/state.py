@@ -101,11 +101,11 @@ class State(NeuralModel):
 
     def loss(self, batch: Batch) -> Tensor:
         """Return the distance between the predicted and the measured sets."""
-        found = self.respond(batch).float()
+        found, wanted = batch.known(self.respond(batch).float()), batch.known(batch.perturbed)
         if self.distance == "squared":
-            return squared_error(found, batch.perturbed)
+            return squared_error(found, wanted)
         shape = (-1, batch.set_size, found.shape[1])
-        return energy_distance(found.view(shape), batch.perturbed.view(shape)).mean()
+        return energy_distance(found.view(shape), wanted.view(shape)).mean()
 
 
 def energy_distance(found: Tensor, wanted: Tensor) -> Tensor:
