@@ -249,11 +249,14 @@ def _averaged(sample: Sample, metric: str, counts: pd.DataFrame) -> dict[str, An
 
 
 def _has_signal(every: Mapping[str, Mapping[str, Sample]]) -> bool:
-    """Whether the true effects are resolved, where a metric's denominators say so."""
+    """Whether the true effects are resolved, where a metric's denominators say so.
+
+    Those of interactions are what is left beside the singles, and say nothing of the effects.
+    """
     signals = [
         sample.denominator
         for metric, samples in every.items()
-        if not METRICS.get(metric).is_log
+        if not METRICS.get(metric).is_log and Need.SINGLES not in METRICS.get(metric).needs
         for model, sample in samples.items()
         if model not in PSEUDO_MODELS and np.isfinite(sample.denominator).any()
     ]
