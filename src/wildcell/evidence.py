@@ -73,7 +73,7 @@ class Controls:
     cells: GroupedCells
     library_sizes: tuple[Floats, ...] | None
     group: Codes
-    expressed: NDArray[np.int64]
+    expressed: NDArray[np.int32]
 
     def share_expressed(self, conditions: Codes) -> Floats:
         """Return the share of the cells of some conditions' groups that have a gene, (n_genes,)."""
@@ -91,7 +91,7 @@ class Evidence:
     test
         The test cells.
     halves
-        Either half of them.
+        Makes the answers that either half of them is.
     kept, given
         The halves of the controls.
     noisy_groups
@@ -99,7 +99,7 @@ class Evidence:
     """
 
     test: Answer
-    halves: tuple[Answer, Answer]
+    halves: Callable[[], tuple[Answer, Answer]]
     kept: Controls
     given: Controls
     noisy_groups: tuple[str, ...]

@@ -166,28 +166,29 @@ def truth_evidence(
     found = gather(
         stream, labels, layout.n_labels, kept=kept, has_tests=has_tests and ranks is None
     )
-    first, second = (found.sums.take(np.arange(half, 2 * layout.n, 2)) for half in (0, 1))
+    first, second = (found.sums.take(slice(half, 2 * layout.n, 2)) for half in (0, 1))
+    whole = first + second
     tests = _TruthTests(layout, found, convention, ranks) if has_tests else None
     depths = _depths(unread)
-    answers = [
-        Answer(
+
+    def answer(part: int, sums: Sums) -> Answer:
+        return Answer(
             profiles(sums, has_linear=stream.has_linear),
             found.cells(of_condition[part]),
             library_sizes(depths, of_condition[part]),
             None if tests is None else tests.of(part),
         )
-        for part, sums in enumerate((first + second, first, second))
-    ]
+
     controls = {
         side: _controls(side, unread, layout, found, has_linear=stream.has_linear)
         for side in ("kept", "given")
     }
     return Evidence(
-        answers[0],
-        (answers[1], answers[2]),
+        answer(0, whole),
+        lambda: (answer(1, first), answer(2, second)),
         controls["kept"],
         controls["given"],
-        _noisy(unread, layout, found.sums, first + second),
+        _noisy(unread, layout, found.sums, whole),
     )
 
 

@@ -248,7 +248,7 @@ class Judge:
         """Rank tests of the given controls against themselves: half of all pairs, p = 1."""
         shape = self._given.profiles.mean.shape
         n = self._given.profiles.n[:, None].astype(float)
-        return RankTest(np.broadcast_to(n**2 / 2, shape), np.ones(shape))
+        return RankTest(np.broadcast_to(n**2 / 2, shape), np.broadcast_to(np.ones(1), shape))
 
     @cached_property
     def _few(self) -> dict[Block, Booleans]:
@@ -347,7 +347,10 @@ class Judge:
     @staticmethod
     def _ranks(tests: Tests, controls: Controls, rows: Codes) -> Callable[[], RankTest]:
         def of_block() -> RankTest:
-            return RankTest(*(values[rows] for values in tests(controls.side)))
+            whole = tests(controls.side)
+            if np.array_equal(rows, np.arange(len(whole.statistic))):
+                return whole
+            return RankTest(*(values[rows] for values in whole))
 
         return of_block
 
@@ -402,7 +405,7 @@ class Judge:
 
     def _halves_by(self, rng: np.random.Generator | None) -> tuple[Answer, Answer]:
         if self.evidence is not None:
-            return self.evidence.halves
+            return self.evidence.halves()
         first, second = self._halves(rng or np.random.default_rng(self.truth.origin.seed))
         return self._answer_of_cells(first), self._answer_of_cells(second)
 

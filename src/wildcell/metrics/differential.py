@@ -224,7 +224,7 @@ def benjamini_hochberg(p_value: Floats, *, family: Family = "perturbation") -> F
         n_tests = np.count_nonzero(~np.isnan(p))
         raised = p[ascending] * (n_tests / rank)
         adjusted[row, ascending] = np.fmin.accumulate(raised[::-1])[::-1]
-    return np.where(np.isnan(p_value), np.nan, np.minimum(adjusted, 1.0))
+    return np.minimum(adjusted, 1.0, out=adjusted)
 
 
 def log2_fold_change(mean: Floats, reference: Floats, *, pseudocount: float = 0.1) -> Floats:

@@ -55,7 +55,26 @@ def profiles(sums: Sums, *, has_linear: bool = True) -> Profiles:
     return Profiles(sums.n, moments.mean, moments.squared_error, linear)
 
 
+def columns_of(values: Floats, columns: Codes) -> Floats:
+    """Return some columns; rows that are one in memory stay so.
+
+    Examples
+    --------
+    >>> columns_of(np.broadcast_to([1.0, 2.0], (9, 2)), np.array([1])).strides
+    (0, 8)
+    """
+    if len(values) and values.strides[0] == 0:
+        return np.broadcast_to(values[0, columns], (len(values), len(columns)))
+    return values[:, columns]
+
+
 def _take(values: Floats, rows: Codes) -> Floats:
+    """Return rows, none of which is held twice: the controls of thousands of conditions are one."""
+    shape = (len(rows), values.shape[1])
     if values.shape[0] == 0:
-        return np.full((len(rows), values.shape[1]), np.nan)
-    return np.where((rows >= 0)[:, None], values[rows], np.nan)
+        return np.full(shape, np.nan)
+    if len(rows) == 0 or (rows < 0).any():
+        return np.where((rows >= 0)[:, None], values[rows], np.nan)
+    if values.strides[0] == 0 or (rows == rows[0]).all():
+        return np.broadcast_to(values[rows[0]], shape)
+    return values if np.array_equal(rows, np.arange(len(values))) else values[rows]

@@ -14,6 +14,7 @@ from wildcell.metrics.convention import OURS, Convention
 from wildcell.metrics.differential import Differential, MeanTest
 from wildcell.metrics.grouped import on_columns, sampled, sizes_of, stacked
 from wildcell.metrics.mann_whitney import RankTest
+from wildcell.metrics.profile import columns_of
 from wildcell.metrics.tested import Means, mean_tests, rank_tests, table_of
 from wildcell.store.keeping import Arrays, Keeper, made_anew
 
@@ -225,13 +226,13 @@ class Response:
         """Return the response on some genes, in order; tests are adjusted anew."""
 
         def chosen(values: Floats | None) -> Floats | None:
-            return None if values is None else values[:, genes]
+            return None if values is None else columns_of(values, genes)
 
         result = replace(
             self,
             genes=self.genes[genes],
-            mean=self.mean[:, genes],
-            control=self.control[:, genes],
+            mean=columns_of(self.mean, genes),
+            control=columns_of(self.control, genes),
             error=chosen(self.error),
             control_error=chosen(self.control_error),
             linear_mean=chosen(self.linear_mean),

@@ -35,7 +35,7 @@ class Sums:
     total: Floats
     total_squares: Floats
     linear: Floats
-    expressed: NDArray[np.int64]
+    expressed: NDArray[np.int32]
 
     @classmethod
     def of_nothing(cls, n_groups: int, n_genes: int) -> "Sums":
@@ -46,7 +46,7 @@ class Sums:
             total=np.zeros(shape),
             total_squares=np.zeros(shape),
             linear=np.zeros(shape),
-            expressed=np.zeros(shape, np.int64),
+            expressed=np.zeros(shape, np.int32),
         )
 
     @property
@@ -54,8 +54,8 @@ class Sums:
         """Moments of the log values."""
         return Moments(self.n, self.total, self.total_squares)
 
-    def take(self, groups: Codes) -> "Sums":
-        """Return the sums of some groups, in the order given."""
+    def take(self, groups: Codes | slice) -> "Sums":
+        """Return the sums of some groups, in the order given; those of a slice are not copied."""
         return Sums(*(array[groups] for array in self._arrays))
 
     def __add__(self, other: "Sums") -> "Sums":
@@ -143,7 +143,7 @@ def _add(  # noqa: PLR0917 - compiled functions are called by position
     into_total: Floats,
     into_squares: Floats,
     into_linear: Floats,
-    into_expressed: NDArray[np.int64],
+    into_expressed: NDArray[np.int32],
 ) -> None:
     for row in rows:
         group = codes[row]
