@@ -72,7 +72,7 @@ BOTH = (CELL_EVAL_NAME, CELL_EVAL2_NAME)
 SUITES = {
     "cell-eval-0.8": Suite(LARGE, "log1p", ["--preset", "cell-eval-0.8"], BOTH),
     "vcc2026": Suite(LARGE, "counts", ["--preset", "vcc2026"], [CELL_EVAL2_NAME]),
-    "headline": Suite(LARGE, "counts", [], BOTH),
+    "headline": Suite(LARGE, "counts", ["--no-cache"], BOTH),
     "vcbench": Suite(SMALL, "log1p", ["--preset", "vcbench"]),
 }
 
