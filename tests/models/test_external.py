@@ -269,6 +269,25 @@ while sum(map(len, held)) < 2**31:
     assert 256 < cost[0].peak_memory_mb < 1024
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is watched on Linux alone")
+def test_memory_that_processes_share_counts_once(task, folder_of):
+    script = (
+        WORKS
+        + """
+import time
+held = b"x" * 200_000_000
+for _ in range(5):
+    if not os.fork():
+        time.sleep(600)
+time.sleep(0.6)
+"""
+    )
+    cost = []
+    asked(task, folder_of(script), Terms(max_memory=0.6), on_ended=cost.append)
+
+    assert 200e6 / 2**20 < cost[0].peak_memory_mb < 400
+
+
 def test_a_process_that_is_killed_is_told_from_one_that_fails(task, folder_of):
     script = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n"
 

@@ -194,8 +194,9 @@ def _session_of(entry: Path) -> int:
 
 
 def _resident_bytes(pid: int) -> int:
+    """Return what a process holds, its part alone of what it shares with those it was forked of."""
     try:
-        pages = int((PROC / str(pid) / "statm").read_text().split()[1])
-    except (OSError, IndexError):
+        lines = (PROC / str(pid) / "smaps_rollup").read_text().splitlines()
+    except OSError:
         return 0
-    return pages * os.sysconf("SC_PAGE_SIZE")
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))

@@ -19,7 +19,8 @@ class Terms:
     max_seconds
         Wall time, after which its processes are killed; None for no limit.
     max_memory
-        Resident memory of all its processes together, in GiB; None for no limit.
+        Memory of all its processes together, what they share counted once, in GiB; None for no
+        limit.
     installer
         `pip`, or `uv` where that is installed.
     """
