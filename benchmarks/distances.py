@@ -8,19 +8,27 @@ and the largest relative difference. Runs are interleaved and the median is take
 
 import argparse
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import torch
-from geomloss import SamplesLoss
 from scipy import sparse
 from scipy.spatial.distance import cdist
 
 from wildcell.arrays import Floats, Matrix
 from wildcell.metrics.clouds import Cloud, Comparison, compare, describe
 from wildcell.metrics.conditions import over_conditions
+
+try:
+    import torch
+    from geomloss import SamplesLoss
+except ModuleNotFoundError as error:
+    sys.exit(
+        f"The peer of this benchmark needs torch and geomloss, and {error.name} is not installed: "
+        "pip install torch geomloss"
+    )
 
 N_GENES = 2000
 N_PERTURBATIONS = 100
