@@ -113,8 +113,7 @@ def test_cells_are_drawn_alike_from_files_and_memory():
     _, scores = judged_from_file(opened(*cells, Reading()), few)
     _, expected = judged_in_memory(*cells, Reading(), few)
     of_cells = [name for name in METRICS.names() if Need.CELLS in METRICS.get(name).needs]
-    in_genes = [name for name in of_cells if not name.endswith("_pca")]
-    assert_same(*(table[table["metric"].isin(in_genes)] for table in (scores, expected)))
+    assert_same(*(table[table["metric"].isin(of_cells)] for table in (scores, expected)))
 
 
 def test_genes_in_another_order_are_found():

@@ -10,6 +10,7 @@ from scipy.spatial.distance import cdist, pdist
 from wildcell.laws.evidence import draw_clouds, random_answer, response_of
 from wildcell.metrics.components import Components
 from wildcell.metrics.distance import energy_distance, energy_distance_pca, mmd, mmd_pca
+from wildcell.metrics.grouped import dealt
 from wildcell.metrics.pairwise import distances, mean_distance_between, mean_distance_within
 from wildcell.metrics.transport_distance import sinkhorn_pca, wasserstein_pca
 
@@ -118,19 +119,23 @@ def test_distances_in_components_are_of_the_centred_cells_without_their_targets(
     clouds = draw_clouds(rng, n=3)
     answer = random_answer(clouds, rng)
     truth, prediction = response_of(clouds), response_of(answer)
-    components = truth.components
 
-    def seen(cells, kept):
-        return np.where(kept, cells - components.centre, 0.0) @ components.loadings
+    def halves(row):
+        """Each half of the true cells in its components, and all predicted cells there."""
+        kept = truth.kept_genes[row]
+        folds = dealt(len(clouds.cells[row]), truth.perturbations[row])
+        for places, found in zip(folds, truth.components, strict=True):
+            yield tuple(
+                np.where(kept, cells - found.centre, 0.0) @ found.loadings
+                for cells in (clouds.cells[row][places], answer.cells[row])
+            )
 
-    pairs = [
-        (seen(x, kept), seen(y, kept))
-        for x, y, kept in zip(clouds.cells, answer.cells, truth.kept_genes, strict=True)
-    ]
-    energies = [2 * cdist(x, y).mean() - pdist(x).mean() - pdist(y).mean() for x, y in pairs]
-    np.testing.assert_allclose(energy_distance_pca(truth, prediction), energies, rtol=1e-6)
-    expected = [discrepancy(x, y) for x, y in pairs]
-    np.testing.assert_allclose(mmd_pca(truth, prediction), expected, rtol=1e-6)
+    def energy(x, y):
+        return 2 * cdist(x, y).mean() - pdist(x).mean() - pdist(y).mean()
+
+    for metric, formula in ((energy_distance_pca, energy), (mmd_pca, discrepancy)):
+        expected = [np.mean([formula(x, y) for x, y in halves(row)]) for row in range(3)]
+        np.testing.assert_allclose(metric(truth, prediction), expected, rtol=1e-6)
 
 
 def test_a_truth_without_spread_has_no_scale_to_be_seen_at(rng):
@@ -153,7 +158,8 @@ def test_components_and_pairs_within_the_truth_are_computed_once(rng, monkeypatc
         prediction = response_of(answer)
         for distance in (energy_distance_pca, mmd_pca, sinkhorn_pca, wasserstein_pca):
             distance(response, prediction)
-    assert len(seen) == 3 * 3  # the truth's cells, and those of two answers
+    # either fold of the truth's cells, and those of two answers beside either
+    assert len(seen) == 3 * (2 + 2 * 2)
 
 
 def test_mmd_of_two_samples_of_one_distribution_is_zero_on_average():

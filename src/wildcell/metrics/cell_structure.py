@@ -10,7 +10,7 @@ from wildcell.metrics.grouped import drawn
 from wildcell.metrics.metric import metric
 from wildcell.metrics.pairwise import Cells
 from wildcell.metrics.response import Response
-from wildcell.metrics.spaces import clouds, over_clouds
+from wildcell.metrics.spaces import over_clouds, predicted_clouds, true_clouds
 from wildcell.names import Need, Status
 
 
@@ -118,7 +118,8 @@ def top_eigenvalue(truth: Response, prediction: Response) -> Floats:
 def _over_cells(measure: Callable[[Cells, Cells], float], *both: Response) -> Floats:
     """Return a measure of the cells that distances look at, on the genes that count."""
     truth, prediction = both
-    return over_clouds(measure, clouds(truth, truth, "genes"), clouds(prediction, truth, "genes"))
+    cells = true_clouds(truth, "genes"), predicted_clouds(prediction, truth, "genes")
+    return over_clouds(measure, *cells)
 
 
 def _sizes(response: Response) -> list[Floats]:

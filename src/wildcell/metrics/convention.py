@@ -39,7 +39,7 @@ class Convention:
     n_components
         Principal components of the truth in which clouds of cells are compared, at most.
     max_component_cells
-        Cells that the components are fitted to, at most, half of them controls.
+        Cells that the components of both halves are fitted to, at most, half of them controls.
     detected_share
         The second panel is the genes found in at least this share of the given controls.
     """

@@ -10,6 +10,9 @@ from scipy import sparse
 
 from wildcell.arrays import Codes, Floats, Matrix
 
+FEWEST_DEALT = 4
+"""Of so many cells each of two folds has a pair."""
+
 
 class Rows(Protocol):
     """A sparse matrix, in memory or not, whose rows are taken by number."""
@@ -114,11 +117,16 @@ def sampled(cells: Sequence[Matrix], n: int | Codes, names: Sequence[str]) -> Se
         One a group.
     """
     most = np.broadcast_to(n, len(cells)).tolist()
+    every = zip(sizes_of(cells).tolist(), most, names, strict=True)
+    return picked(cells, [drawn(size, k, name) for size, k, name in every])
+
+
+def picked(cells: Sequence[Matrix], places: Sequence[Codes]) -> Sequence[Matrix]:
+    """Return some cells of each group, by their places in it."""
     if isinstance(cells, GroupedCells):
-        own = zip(cells.rows, most, names, strict=True)
-        return replace(cells, rows=tuple(rows[drawn(len(rows), k, name)] for rows, k, name in own))
-    every = zip(cells, most, names, strict=True)
-    return tuple(one[drawn(one.shape[0], k, name)] for one, k, name in every)
+        own = zip(cells.rows, places, strict=True)
+        return replace(cells, rows=tuple(rows[places_of] for rows, places_of in own))
+    return tuple(one[places_of] for one, places_of in zip(cells, places, strict=True))
 
 
 def drawn(size: int, n: int, name: str) -> Codes:
@@ -133,6 +141,27 @@ def drawn(size: int, n: int, name: str) -> Codes:
         return np.arange(size)
     rng = np.random.default_rng(zlib.crc32(name.encode()))
     return np.sort(rng.choice(size, n, replace=False))
+
+
+def dealt(size: int, name: str) -> tuple[Codes, Codes]:
+    """Return the positions below `size` in two folds, each rising, dealt by a name.
+
+    The folds are as large as one another, or the first has one more; fewer than `FEWEST_DEALT`
+    are all in the first.
+
+    Examples
+    --------
+    >>> first, second = dealt(9, "KLF1")
+    >>> len(first), sorted([*first.tolist(), *second.tolist()]) == list(range(9))
+    (5, True)
+    >>> dealt(3, "KLF1")[0].tolist()
+    [0, 1, 2]
+    """
+    whole = np.arange(size)
+    if size < FEWEST_DEALT:
+        return whole, whole[:0]
+    second = drawn(size, size // 2, f"the second fold of {name}")
+    return np.setdiff1d(whole, second), second
 
 
 def sizes_of(cells: Sequence[Matrix]) -> Codes:

@@ -12,7 +12,7 @@ from wildcell.arrays import Booleans, Codes, Floats, Matrix, Names
 from wildcell.metrics.components import Components, fit_components
 from wildcell.metrics.convention import OURS, Convention
 from wildcell.metrics.differential import Differential, MeanTest
-from wildcell.metrics.grouped import on_columns, sampled, sizes_of, stacked
+from wildcell.metrics.grouped import dealt, on_columns, picked, sampled, sizes_of, stacked
 from wildcell.metrics.mann_whitney import RankTest
 from wildcell.metrics.profile import columns_of
 from wildcell.metrics.tested import Means, mean_tests, rank_tests, table_of
@@ -67,8 +67,8 @@ class Response:
         Which genes are on the second panel, shape (n_genes,); all if None.
     convention
         How deltas, fold changes, tests and distances are taken.
-    differential, projection
-        What `de` and `components` are, or how to get it, where it need not be computed here.
+    differential
+        What `de` is, or how to get it, where it need not be computed here.
     ranks
         How to get the rank tests behind `de`, where they need not be computed from `cells`.
     keep
@@ -99,7 +99,6 @@ class Response:
     detected: Booleans | None = None
     convention: Convention = field(default=OURS)
     differential: Differential | Callable[[], Differential] | None = None
-    projection: Components | Callable[[], Components | None] | None = None
     ranks: Callable[[], RankTest] | None = None
     keep: Keeper = field(default=made_anew)
     halves: Halves | None = None
@@ -143,6 +142,15 @@ class Response:
         if self.cells is None:
             return None
         return sampled(self.cells, self.convention.max_cells, self.perturbations)
+
+    @cached_property
+    def folds(self) -> tuple[Sequence[Matrix], Sequence[Matrix]] | None:
+        """The sample, each row's cells dealt to two folds by its name; None for means."""
+        if self.sample is None:
+            return None
+        every = zip(sizes_of(self.sample).tolist(), self.perturbations, strict=True)
+        first, second = zip(*(dealt(size, name) for size, name in every), strict=True)
+        return picked(self.sample, first), picked(self.sample, second)
 
     @property
     def control_groups(self) -> Codes:
@@ -191,27 +199,28 @@ class Response:
         return table_of(test, self.lfc, self._is_testable)
 
     @cached_property
-    def components(self) -> Components | None:
-        """Principal components of the cells and their controls; None for fewer than two cells.
+    def components(self) -> tuple[Components | None, Components | None]:
+        """Principal components in which either of the `folds` is compared with a prediction.
 
-        Fitted to at most `convention.max_component_cells` cells, drawn evenly from all
-        perturbations; at most half of them are controls. Of a truth: a prediction has no say in
-        the space that it is judged in.
+        Fitted to the other fold and the controls: cells vary more along components that are their
+        own than new cells do, and a prediction would be judged by that. Both together are fitted to
+        at most `convention.max_component_cells` cells, drawn evenly from all perturbations, at most
+        half of them controls; None for fewer than two. Of a truth: a prediction has no say in the
+        space that it is judged in.
         """
-        if callable(self.projection):
-            return self.projection()
-        if self.projection is not None:
-            return self.projection
-        found = self.keep("components", self._fitted)
+        return self._components_of(0), self._components_of(1)
+
+    def _components_of(self, fold: int) -> Components | None:
+        found = self.keep(f"components-{fold}", lambda: self._fitted_to(1 - fold))
         return Components(**found) if found else None
 
-    def _fitted(self) -> Arrays:
-        assert self.cells is not None
-        half = self.convention.max_component_cells // 2
-        matrices = [self._drawn(self.cells, half, self.perturbations)]
+    def _fitted_to(self, fold: int) -> Arrays:
+        assert self.folds is not None
+        most = self.convention.max_component_cells // 4  # of each side for either fold
+        matrices = [self._drawn(self.folds[fold], most, self.perturbations)]
         if self.control_cells is not None:
             names = [f"controls {group}" for group in range(len(self.control_cells))]
-            matrices.append(self._drawn(self.control_cells, half, names))
+            matrices.append(self._drawn(self.control_cells, most, names))
         cells, _ = stacked(matrices, np.arange(len(matrices)))
         if cells.shape[0] < 2:
             return {}
@@ -247,7 +256,6 @@ class Response:
             additive_error=chosen(self.additive_error),
             detected=None if self.detected is None else self.detected[genes],
             differential=None,
-            projection=None,
             ranks=None,
             keep=made_anew,
             halves=None if self.halves is None else halves_on(self.halves, genes),

@@ -11,7 +11,14 @@ from wildcell.metrics.pairwise import Cells, pair
 from wildcell.metrics.remembered import remembered
 from wildcell.metrics.response import Response
 from wildcell.metrics.sinkhorn import reusable_self_cost, sinkhorn_divergence
-from wildcell.metrics.spaces import Space, clouds, over_clouds
+from wildcell.metrics.spaces import (
+    Place,
+    Space,
+    over_clouds,
+    over_places,
+    predicted_folds,
+    true_clouds,
+)
 from wildcell.metrics.transport import wasserstein_by_gene
 from wildcell.names import Need, Status
 from wildcell.store.keeping import Arrays
@@ -43,14 +50,21 @@ def sinkhorn(truth: Response, prediction: Response) -> Floats:
     "sinkhorn_pca",
     best="low",
     family="distance",
-    formula="sinkhorn in 50 principal components of the true cells and kept controls",
+    formula=(
+        "mean over both halves of the true cells of their sinkhorn to one half of the predicted, "
+        "in 50 principal components of the other true half and of the kept controls"
+    ),
     range="0 and above",
     needs=(Need.CELLS,),
     undefined=Status.TOO_FEW_CELLS,
     cite="Feydy et al., AISTATS (2019)",
 )
 def sinkhorn_pca(truth: Response, prediction: Response) -> Floats:
-    """Sinkhorn divergence of the cell clouds in the principal components of the truth."""
+    """Sinkhorn divergence of the cell clouds in the principal components of the truth.
+
+    In the components of `energy_distance_pca`. The more cells, the smaller it is: predicted cells
+    are dealt to two halves as the true ones are, so that the truth is at 0.
+    """
     return _divergences(truth, prediction, "components")
 
 
@@ -75,13 +89,19 @@ def wasserstein(truth: Response, prediction: Response) -> Floats:
     "wasserstein_pca",
     best="low",
     family="distance",
-    formula="wasserstein, a component at a time, in 50 of the true cells and kept controls",
+    formula=(
+        "mean over both halves of the true cells of their wasserstein to one half of the "
+        "predicted, along 50 principal components of the other true half and of the kept controls"
+    ),
     range="0 and above",
     needs=(Need.CELLS,),
     undefined=Status.TOO_FEW_CELLS,
 )
 def wasserstein_pca(truth: Response, prediction: Response) -> Floats:
-    """Mean over the principal components of the truth of the Wasserstein distance along each."""
+    """Mean over the principal components of the truth of the Wasserstein distance along each.
+
+    Halves are compared as in `sinkhorn_pca`.
+    """
     return _areas(truth, prediction, "components")
 
 
@@ -89,14 +109,17 @@ def _divergences(truth: Response, prediction: Response, space: Space) -> Floats:
     def of_condition(first: Cells, second: Cells, self_cost: float | None) -> float:
         return sinkhorn_divergence(first, second, self_cost_first=self_cost)
 
-    both = clouds(truth, truth, space), clouds(prediction, truth, space)
-    return over_clouds(of_condition, *both, _self_costs(truth, space))
+    def at(place: Place) -> Floats:
+        both = true_clouds(truth, place), predicted_folds(prediction, truth, place)
+        return over_clouds(of_condition, *both, _self_costs(truth, place))
+
+    return over_places(at, space)
 
 
 @remembered
-def _self_costs(truth: Response, space: Space) -> Sequence[float | None]:
+def _self_costs(truth: Response, place: Place) -> Sequence[float | None]:
     """Return what it costs to move each perturbation's cells onto themselves, where it is known."""
-    cells = clouds(truth, truth, space)
+    cells = true_clouds(truth, place)
 
     def of_condition(row: int) -> float | None:
         return reusable_self_cost(pair(cells[row])) if cells[row].shape[0] else None
@@ -104,13 +127,16 @@ def _self_costs(truth: Response, space: Space) -> Sequence[float | None]:
     def measured() -> Arrays:
         return {"cost": np.array(over_conditions(of_condition, range(len(cells))), dtype=float)}
 
-    costs = truth.keep(f"self-costs-{space}", measured)["cost"]
+    costs = truth.keep(f"self-costs-{place}", measured)["cost"]
     return [None if np.isnan(cost) else float(cost) for cost in costs]
 
 
 def _areas(truth: Response, prediction: Response, space: Space) -> Floats:
-    both = clouds(truth, truth, space), clouds(prediction, truth, space)
-    return over_clouds(_mean_area, *both)
+    def at(place: Place) -> Floats:
+        both = true_clouds(truth, place), predicted_folds(prediction, truth, place)
+        return over_clouds(_mean_area, *both)
+
+    return over_places(at, space)
 
 
 def _mean_area(first: Cells, second: Cells) -> float:
