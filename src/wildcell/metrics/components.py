@@ -44,8 +44,9 @@ class Components:
 def fit_components(cells: Cells, n_components: int = 50) -> Components:
     """Find the principal components of a cloud, in double precision, without a dense copy of it.
 
-    Exact and deterministic: from the covariance of up to 5,000 genes, else from the inner products
-    of up to 5,000 cells, else by Lanczos iterations to machine precision.
+    Exact and deterministic: from the covariance of the genes, or from the inner products of the
+    cells where they are fewer; by Lanczos iterations to machine precision where both are more than
+    5,000.
 
     Parameters
     ----------
@@ -73,12 +74,11 @@ def fit_components(cells: Cells, n_components: int = 50) -> Components:
         )
     n_components = min(n_components, n_cells - 1, n_genes)
     centre = np.asarray(cells.mean(axis=0, dtype=np.float64)).ravel()
-    if n_genes <= LARGEST_MATRIX:
-        variances, loadings = _from_genes(cells, centre, n_components)
-    elif n_cells <= LARGEST_MATRIX:
-        variances, loadings = _from_cells(cells, centre, n_components)
+    if min(n_cells, n_genes) > LARGEST_MATRIX:
+        fit = _by_lanczos
     else:
-        variances, loadings = _by_lanczos(cells, centre, n_components)
+        fit = _from_genes if n_genes <= n_cells else _from_cells
+    variances, loadings = fit(cells, centre, n_components)
     largest = np.abs(loadings).argmax(axis=0)
     loadings *= np.where(loadings[largest, np.arange(n_components)] < 0, -1.0, 1.0)
     return Components(centre, loadings, np.maximum(variances, 0))
