@@ -212,7 +212,8 @@ def test_genepert_beats_the_perturbed_mean_on_unseen_perturbations(regressor):
     assert gain > 0.05
 
 
-def test_doses_between_those_trained_on_lie_between_their_answers():
+def with_doses():
+    """Return a task that trains on the least and the largest of three doses, and asks of all."""
     task = question().task
     dosed = [f"drug@{dose}" for dose in (10, 100, 1000)]
     components = pd.DataFrame(
@@ -227,11 +228,20 @@ def test_doses_between_those_trained_on_lie_between_their_answers():
     train = replace(train, obs=train.obs.replace({"perturbation": names}))
     conditions = task.query.conditions.iloc[:3].assign(perturbation=dosed)
     query = replace(task.query, conditions=conditions, components=components, features=None)
-    own = replace(task, train=train, val=train, query=query)
+    return replace(task, train=train, val=train, query=query)
+
+
+def test_gears_declares_that_its_graph_has_no_doses():
+    reasons = unanswerable(MODELS.get("gears"), with_doses())
+    assert list(reasons) == ["", "cannot answer an unseen dose", ""]
+
+
+def test_doses_between_those_trained_on_lie_between_their_answers():
+    own = with_doses()
     assert Ability.UNSEEN_DOSE in MODELS.get("linear-additive").answers
     assert (unanswerable(MODELS.get("linear-additive"), own) == "").all()
     model = MODELS.get("linear-additive").make(seed=0, **QUICK)
     model.fit(own)
-    low, middle, high = model.predict(query).X
+    low, middle, high = model.predict(own.query).X
     inside = (middle >= np.minimum(low, high) - 1e-3) & (middle <= np.maximum(low, high) + 1e-3)
     assert inside.all()

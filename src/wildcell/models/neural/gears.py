@@ -8,6 +8,7 @@ import pandas as pd
 from scipy import sparse
 
 from wildcell.arrays import Matrix
+from wildcell.models.model import Ability
 from wildcell.models.neural.backend import Module, Tensor, torch
 from wildcell.models.neural.batch import Batch
 from wildcell.models.neural.layers import deep, mlp
@@ -19,7 +20,11 @@ from wildcell.scenarios.graph import coexpression_graph
 from wildcell.scenarios.task import Cells
 
 
-@neural_model("gears", cite="Roohani et al. 2024, Nat Biotechnol, doi:10.1038/s41587-023-01905-6")
+@neural_model(
+    "gears",
+    answers=(Ability.UNSEEN_CONTEXT, Ability.UNSEEN_PERTURBATION, Ability.UNSEEN_COMBINATION),
+    cite="Roohani et al. 2024, Nat Biotechnol, doi:10.1038/s41587-023-01905-6",
+)
 class Gears(NeuralModel):
     """Passes messages between co-expressed genes and between similar perturbations.
 
@@ -33,7 +38,9 @@ class Gears(NeuralModel):
     it takes shared gene ontology terms: give features made of those for its graph; components
     without features have no neighbours. Errors are squared, where it takes their fourth power:
     that of single cells pulls means to the middle of the cells' range. Genes have fewer
-    dimensions. It was made for genetic perturbations; here nothing keeps it from others.
+    dimensions. It was made for perturbations of genes, and its graph has no notion of a dose: it
+    declares that it cannot answer unseen ones. Drugs are components like any other here, joined by
+    whatever features they have, of which the publication says nothing; nor does it of contexts.
 
     Attributes
     ----------
