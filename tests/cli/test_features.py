@@ -8,6 +8,7 @@ from wildcell.datasets.load import load_dataset
 from wildcell.errors import OptionError
 from wildcell.scenarios.feature_file import read_origin
 from wildcell.scenarios.features import read_features
+from wildcell.scenarios.graph_file import read_graph
 
 DATA = (
     "--data",
@@ -141,6 +142,52 @@ def test_a_file_is_shown_with_its_origin_and_all_it_lacks(tmp_path, capsys, comp
     assert "min_size=2" in made
     assert f"Without: {components[-1]}." in made
     assert f"Without: {', '.join(components)}." in own
+
+
+def test_a_graph_joins_components_that_share_sets_and_names_the_others(
+    tmp_path, capsys, components
+):
+    source, out = gmt(tmp_path / "s.gmt", components), tmp_path / "g.parquet"
+
+    call("graph", source, "--min-size", 2, *DATA, "--out", out)
+    told = capsys.readouterr().out
+    call("show", out, *DATA)
+    shown = capsys.readouterr().out
+
+    first, second, third, lone = components
+    weights = {(one, other): weight for one, other, weight in read_graph(out).to_numpy()}
+    assert weights == {
+        **dict.fromkeys([(first, second), (second, first)], 1.0),
+        **dict.fromkeys([(first, third), (third, first), (second, third), (third, second)], 0.5),
+    }
+    assert list(read_origin(out)["lacking"].values()) == [[lone]]
+    for text in (told, shown):
+        assert "3 of 4 components have neighbours." in text
+        assert f"Without: {lone}." in text
+        assert "3 components, 6 neighbours" in text
+    assert "kind: graph" in shown
+    assert "measure=jaccard" in shown
+
+
+def test_a_graph_of_genes_that_are_in_sets_and_lack_neighbours_names_them(
+    tmp_path, capsys, components
+):
+    source, out = gmt(tmp_path / "s.gmt", components), tmp_path / "g.parquet"
+
+    call("graph", source, "--min-size", 2, "--above", 0.6, "--out", out)
+
+    assert set(read_graph(out)["component"]) == set(components[:2])
+    assert "are in gene sets and have no neighbours: " in capsys.readouterr().out
+    with pytest.raises(OptionError, match="None of the components has neighbours"):
+        call("graph", source, "--min-size", 2, "--above", 1, "--out", out)
+
+
+def test_a_graph_finds_components_in_other_case(tmp_path, components):
+    source = gmt(tmp_path / "s.gmt", [name.lower() for name in components])
+
+    call("graph", source, "--min-size", 2, *DATA, "--ignore-case", "--out", tmp_path / "g.parquet")
+
+    assert set(read_graph(tmp_path / "g.parquet")["component"]) == set(components[:-1])
 
 
 def test_a_data_set_named_twice_is_refused(tmp_path):

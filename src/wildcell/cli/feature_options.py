@@ -16,8 +16,8 @@ class Recipients:
     Attributes
     ----------
     data
-        A name that `wildcell datasets` lists, or a curated file: features are then of its
-        components alone, and it is said which lack them. May be given several times.
+        A name that `wildcell datasets` lists, or a curated file: what is made is then of its
+        components alone, and it is said which it lacks. May be given several times.
     data_option
         A parameter of a named data set as key=value; may be given several times.
     ignore_case
@@ -109,5 +109,32 @@ class RegulonOptions:
     max_size: int = 10_000
 
 
+@dataclass(frozen=True)
+class GraphOptions:
+    """How genes are joined by the sets that they share.
+
+    Attributes
+    ----------
+    min_size
+        Genes of a set at least.
+    max_size
+        Genes of a set at most.
+    measure
+        Sets shared over sets of either (jaccard), or over the root of the product of both numbers
+        (cosine).
+    n_neighbours
+        Neighbours of a gene at most; of equals, those whose names come first.
+    above
+        The measure must lie above this.
+    """
+
+    min_size: int = 5
+    max_size: int = 500
+    measure: Literal["jaccard", "cosine"] = "jaccard"
+    n_neighbours: int = 20
+    above: float = 0.0
+
+
 ALL = Recipients()
 AS_DRUGS, AS_GENE_SETS, AS_REGULONS = DrugOptions(), GeneSetOptions(), RegulonOptions()
+AS_GRAPH = GraphOptions()

@@ -1,4 +1,4 @@
-"""Features of perturbations: make them, look at them."""
+"""Features of perturbations, and graphs between them: make them, look at them."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
@@ -11,9 +11,11 @@ from wildcell.cli.feature_options import (
     ALL,
     AS_DRUGS,
     AS_GENE_SETS,
+    AS_GRAPH,
     AS_REGULONS,
     DrugOptions,
     GeneSetOptions,
+    GraphOptions,
     Names,
     Recipients,
     RegulonOptions,
@@ -27,7 +29,8 @@ if TYPE_CHECKING:
 
 app = App(
     name="features",
-    help="Make features of perturbations from prior knowledge, or say whom a file has them for.",
+    help="Make features of perturbations, or a graph between them, from prior knowledge, or say "
+    "whom a file has them for.",
 )
 
 N_NAMED = 10
@@ -185,13 +188,62 @@ def regulons(
 
 
 @app.command
+def graph(
+    source: Path,
+    /,
+    *,
+    out: Path,
+    options: Annotated[GraphOptions, Inline] = AS_GRAPH,
+    recipients: Annotated[Recipients, Inline] = ALL,
+) -> None:
+    """Join genes to those that share the largest part of their gene sets.
+
+    Neighbours are found among the components of the data sets that are named, or else among all
+    genes in the sets; no expression is looked at.
+
+    Parameters
+    ----------
+    source
+        A GMT file, gzipped or not.
+    out
+        The .parquet file to write.
+    """
+    from wildcell.cli.progress import working
+    from wildcell.scenarios.gene_sets import membership_of, read_gene_sets, renamed_membership
+    from wildcell.scenarios.graph import overlap_graph
+    from wildcell.scenarios.graph_edges import edges_of
+
+    membership = membership_of(
+        read_gene_sets(source), min_size=options.min_size, max_size=options.max_size
+    )
+    screens = _load(recipients.data, recipients.data_option)
+    names = _names(screens, membership.genes, ignore_case=recipients.ignore_case)
+    with working("joining"):
+        made = overlap_graph(
+            renamed_membership(membership, names),
+            measure=options.measure,
+            n_neighbours=options.n_neighbours,
+            above=options.above,
+        )
+    _write(
+        out,
+        edges_of(made),
+        screens,
+        kind="graph",
+        options=asdict(options),
+        source=source,
+        remarks={"are in gene sets and have no neighbours": made.isolated},
+    )
+
+
+@app.command
 def show(file: Path, /, *, data: Names = None, data_option: Names = None) -> None:
-    """Say what a file of features was made of, and name all components that it lacks.
+    """Say what a file of features, or a graph, was made of, and name all components it lacks.
 
     Parameters
     ----------
     file
-        A .parquet, .csv, .npz or .pt file of features.
+        A .parquet, .csv, .npz or .pt file of features, or a .parquet or .csv file of a graph.
     data
         A name that `wildcell datasets` lists, or a curated file, whose components are looked for;
         may be given several times.
@@ -200,9 +252,11 @@ def show(file: Path, /, *, data: Names = None, data_option: Names = None) -> Non
     """
     from wildcell.scenarios.feature_file import lacking_features, read_origin
     from wildcell.scenarios.features import read_features
+    from wildcell.scenarios.graph_file import is_graph_file, read_graph
     from wildcell.store.fingerprint import fingerprint
 
-    table, origin = read_features(file), read_origin(file)
+    table = read_graph(file) if is_graph_file(file) else read_features(file)
+    origin = read_origin(file)
     print(f"{file}: {_size(table)}, fingerprint {fingerprint(table)}.")
     for key in ("kind", "options", "sources", "datasets", "versions"):
         if origin.get(key):
@@ -210,7 +264,7 @@ def show(file: Path, /, *, data: Names = None, data_option: Names = None) -> Non
     for remark, names in origin.get("remarks", {}).items():
         print(f"{len(names)} {remark}: {', '.join(names)}")
     for screen in _load(data, data_option):
-        _report(screen, lacking_features(screen, table.index), at_most=None)
+        _report(screen, lacking_features(screen, _described(table)), table, at_most=None)
 
 
 def _names(
@@ -273,11 +327,12 @@ def _write(
     source: Path | None = None,
     remarks: Mapping[str, Sequence[str]] | None = None,
 ) -> None:
-    """Write features with their origin, and say whom they are of and who lacks them."""
+    """Write features or edges with their origin, and say whom they are of and who lacks them."""
     from wildcell.scenarios.feature_file import FeatureOrigin, lacking_features, write_features
+    from wildcell.scenarios.graph_file import write_graph
     from wildcell.store.fingerprint import file_sha256
 
-    lacking = {screen.name: lacking_features(screen, table.index) for screen in screens}
+    lacking = {screen.name: lacking_features(screen, _described(table)) for screen in screens}
     origin = FeatureOrigin(
         kind=kind,
         options=options or {},
@@ -286,11 +341,11 @@ def _write(
         lacking=lacking,
         remarks={remark: names for remark, names in (remarks or {}).items() if names},
     )
-    identity = write_features(out, table, origin)
+    identity = (write_graph if _is_graph(table) else write_features)(out, table, origin)
     for remark, names in origin.remarks.items():
         print(f"{len(names)} {remark}: {_listing(names, N_NAMED)}.")
     for screen in screens:
-        _report(screen, lacking[screen.name], at_most=N_NAMED)
+        _report(screen, lacking[screen.name], table, at_most=N_NAMED)
     print(f"Wrote {out}: {_size(table)}, fingerprint {identity}.")
 
 
@@ -307,9 +362,26 @@ def _load(data: Sequence[str] | None, data_option: Sequence[str] | None) -> list
     return screens
 
 
-def _report(screen: "Dataset", lacking: Sequence[str], *, at_most: int | None) -> None:
+def _is_graph(table: "pd.DataFrame") -> bool:
+    """Whether a table holds the edges of a graph, rather than features."""
+    from wildcell.scenarios.graph_edges import EDGE_COLUMNS
+
+    return list(table.columns) == EDGE_COLUMNS
+
+
+def _described(table: "pd.DataFrame") -> "pd.Index[str]":
+    """Return the components that have features, or neighbours."""
+    import pandas as pd
+
+    return pd.Index(table["component"].unique()) if _is_graph(table) else table.index
+
+
+def _report(
+    screen: "Dataset", lacking: Sequence[str], table: "pd.DataFrame", *, at_most: int | None
+) -> None:
+    what = "neighbours" if _is_graph(table) else "features"
     n = screen.components["component"].nunique()
-    print(f"{screen.name}: {n - len(lacking)} of {n} components have features.")
+    print(f"{screen.name}: {n - len(lacking)} of {n} components have {what}.")
     if lacking:
         print(f"Without: {_listing(lacking, at_most)}.")
 
@@ -321,6 +393,8 @@ def _listing(names: Sequence[str], at_most: int | None) -> str:
 
 
 def _size(table: "pd.DataFrame") -> str:
+    if _is_graph(table):
+        return f"{len(_described(table))} components, {len(table)} neighbours"
     return f"{table.shape[0]} components, {table.shape[1]} features"
 
 

@@ -1,4 +1,4 @@
-"""Files of features that say what they were made of and how."""
+"""Files of features, and of graphs, that say what they were made of and how."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -23,12 +23,12 @@ KEY = b"wildcell"
 
 @dataclass(frozen=True)
 class FeatureOrigin:
-    """What features were made of.
+    """What features, or a graph, were made of.
 
     Attributes
     ----------
     kind
-        How they were made: one-hot, drug, gene-sets, regulons.
+        How they were made: one-hot, drug, gene-sets, regulons, graph.
     options
         The options of that.
     sources
@@ -36,7 +36,7 @@ class FeatureOrigin:
     datasets
         Fingerprint of each data set whose components they are of, by its name.
     lacking
-        The components of each data set that have no features.
+        The components of each data set that have no features, or no neighbours.
     remarks
         The components that something else must be said of, by what it is.
     versions
@@ -76,14 +76,26 @@ def write_features(path: Path, table: pd.DataFrame, origin: FeatureOrigin) -> st
     OptionError
         `path` is no .parquet file, there are no features, or they cannot be used.
     """
-    if path.suffix != ".parquet":
-        raise OptionError(f"Features are written as .parquet; got {path}.")
     if table.empty:
         raise OptionError("None of the components has features; nothing was written.")
     named = table.rename_axis("component")
-    identity = fingerprint(checked_features(named))
+    return write_with_origin(path, named, origin, identity=fingerprint(checked_features(named)))
+
+
+def write_with_origin(
+    path: Path, table: pd.DataFrame, origin: FeatureOrigin, *, identity: str
+) -> str:
+    """Write a table as Parquet with its origin and its fingerprint, which is returned.
+
+    Raises
+    ------
+    OptionError
+        `path` is no .parquet file.
+    """
+    if path.suffix != ".parquet":
+        raise OptionError(f"Features and graphs are written as .parquet; got {path}.")
     words = {**asdict(origin), "fingerprint": identity}
-    written = pa.Table.from_pandas(named)
+    written = pa.Table.from_pandas(table)
     metadata = {**(written.schema.metadata or {}), KEY: json.dumps(words, sort_keys=True).encode()}
     with writing(path) as temporary:
         pq.write_table(written.replace_schema_metadata(metadata), temporary, compression="zstd")
@@ -91,7 +103,7 @@ def write_features(path: Path, table: pd.DataFrame, origin: FeatureOrigin) -> st
 
 
 def read_origin(path: Path) -> dict[str, Any]:
-    """Return what a file of features says of its origin; nothing for a file made elsewhere.
+    """Return what features, or a graph, say of their origin; nothing if they were made elsewhere.
 
     Raises
     ------

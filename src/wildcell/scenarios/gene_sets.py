@@ -123,6 +123,26 @@ def membership_of(
     return membership_from(pairs.assign(weight=1.0), min_size=min_size, max_size=max_size)
 
 
+def renamed_membership(membership: Membership, names: Mapping[str, str]) -> Membership:
+    """Return the membership of some genes, under other names.
+
+    Parameters
+    ----------
+    membership
+        Which genes belong to which sets.
+    names
+        Names in `membership`, by those they are to have.
+
+    Examples
+    --------
+    >>> renamed_membership(membership_of({"a": ["X", "Y"]}, min_size=1), {"y": "Y"}).genes
+    ['y']
+    """
+    genes = sorted(names)
+    rows = pd.Index(membership.genes).get_indexer([names[gene] for gene in genes])
+    return Membership(membership.weights[rows], genes, membership.sets)
+
+
 def membership_from(pairs: pd.DataFrame, *, min_size: int, max_size: int) -> Membership:
     """Return the membership that a table of pairs holds, of sets of a fitting size.
 
