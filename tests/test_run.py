@@ -16,9 +16,11 @@ from wildcell.datasets.load import load_dataset
 from wildcell.errors import OptionError, StoreError, UnknownNameError
 from wildcell.metrics import response
 from wildcell.models.model import base_models
+from wildcell.plan import make_plan
 from wildcell.results.table import rank_runs
-from wildcell.run import run_scenario
+from wildcell.run import Fold, run_scenario
 from wildcell.scenarios.scenario import load_scenario
+from wildcell.scenarios.split import make_splits
 from wildcell.store.runs import RunKey, read_records, read_scores, slug, unfinished
 
 SMALL = {"n_genes": 60, "n_perturbations": 6, "n_combinations": 4, "n_cells": 12, "n_controls": 40}
@@ -223,6 +225,39 @@ def test_what_cannot_run_says_not_applicable(tmp_path, screen):
     records = read_records(tmp_path / "runs").set_index("model")
     assert set(records.loc["ridge", "status"]) == {"not_applicable"}
     assert records.loc["ridge", "reason"].str.contains("needs features").all()
+
+
+def asked_with(screen, scenario="unseen-context", **options):
+    """Return what runs are called after, and the fingerprints of what is asked."""
+    plan = make_plan(scenario, models=[], data=screen, **options)
+    split = make_splits(plan.scenario, screen, seed=0)[0]
+    return plan.scenario.name, Fold(plan, split).asked
+
+
+def test_another_graph_makes_other_runs(screen):
+    names = sorted(set(screen.components["component"]))
+    pairs = {"component": names[:-1], "neighbour": names[1:], "weight": 1.0}
+    near = pd.DataFrame(pairs)
+    (plain, bare), (one, of_near), (other, of_far) = (
+        asked_with(screen, graph=graph) for graph in (None, near, near.assign(weight=0.5))
+    )
+    assert len({plain, one, other}) == 3
+    assert "graph" not in bare
+    assert of_near["graph"] != of_far["graph"]
+    assert asked_with(screen, graph=near) == (one, of_near)
+
+
+def test_the_graph_that_a_scenario_names_decides_by_what_is_in_it(tmp_path, screen):
+    file, names = tmp_path / "graph.csv", sorted(set(screen.components["component"]))
+    text = f"component,neighbour,weight\n{names[0]},{names[1]},1\n"
+    file.write_text(text)
+    words = replace(load_scenario("unseen-context"), graph=str(file))
+    first = asked_with(screen, words)
+    (tmp_path / "moved.csv").write_text(text)
+    assert asked_with(screen, replace(words, graph=str(tmp_path / "moved.csv"))) == first
+    file.write_text(text + f"{names[1]},{names[0]},1\n")
+    assert asked_with(screen, words)[1] != first[1]
+    assert "graph" not in asked_with(screen, replace(words, graph="none"))[1]
 
 
 def test_every_base_model_runs_in_every_scenario(tmp_path, screen):

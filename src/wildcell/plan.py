@@ -46,6 +46,8 @@ class Plan:
         Models by the name that their runs bear.
     features
         Features of components that take the place of the data set's own.
+    graph
+        Edges between components that take the place of the scenario's.
     foreign
         Other screens, that may be trained on and are never tested.
     """
@@ -55,6 +57,7 @@ class Plan:
     arm: str
     entries: Mapping[str, Entry]
     features: pd.DataFrame | None = None
+    graph: pd.DataFrame | None = None
     foreign: tuple[Dataset, ...] = ()
 
 
@@ -68,6 +71,7 @@ def make_plan(
     genes: str | None = None,
     embedding: str | None = None,
     features: pd.DataFrame | None = None,
+    graph: pd.DataFrame | None = None,
     foreign: Sequence[str | Path | Dataset] | None = None,
     metrics: Sequence[str] | None = None,
     options: Mapping[str, Mapping[str, Any]] | None = None,
@@ -89,6 +93,8 @@ def make_plan(
     }
     if features is not None:
         labels["features"] = fingerprint(features)[:8]
+    if graph is not None:
+        labels["graph"] = fingerprint(graph)[:8]
     if foreign is not None:
         labels["foreign"] = "+".join(screen.name for screen in others)
     if embedding is not None:
@@ -99,6 +105,7 @@ def make_plan(
         arm=arm or words.default_arm,
         entries=_entries(models, words.reference, options or {}, terms),
         features=features,
+        graph=graph,
         foreign=others,
     )
 

@@ -33,6 +33,7 @@ from wildcell.scenarios.additive import sum_of_singles
 from wildcell.scenarios.ask import Asked, ask
 from wildcell.scenarios.embedding import embedding_fingerprint
 from wildcell.scenarios.folder import write_prediction
+from wildcell.scenarios.graph_arms import graph_in_arm
 from wildcell.scenarios.judged import judged_by
 from wildcell.scenarios.pose import Question
 from wildcell.scenarios.prediction import Prediction
@@ -92,6 +93,7 @@ def run_scenario(
     genes: str | None = None,
     embedding: str | None = None,
     features: pd.DataFrame | None = None,
+    graph: pd.DataFrame | None = None,
     foreign: Sequence[str | Path | Dataset] | None = None,
     metrics: Sequence[str] | None = None,
     options: Mapping[str, Mapping[str, Any]] | None = None,
@@ -121,6 +123,9 @@ def run_scenario(
         In the place of the scenario's own.
     features
         Features of components, indexed by component, in the place of the data set's own.
+    graph
+        Neighbours of components, columns component, neighbour and weight, in the place of the
+        scenario's.
     foreign
         Other screens, names or curated files, in the place of the scenario's: cells that may be
         trained on, as the arm says, and are never tested.
@@ -156,6 +161,7 @@ def run_scenario(
         genes=genes,
         embedding=embedding,
         features=features,
+        graph=graph,
         foreign=foreign,
         metrics=metrics,
         options=options,
@@ -217,6 +223,7 @@ class Fold:
             self.split,
             plan.scenario,
             features=plan.features,
+            graph=plan.graph,
             foreign=plan.foreign,
         )
 
@@ -251,6 +258,7 @@ class Fold:
     def asked(self) -> dict[str, str]:
         """Fingerprints of everything that the question follows from."""
         words = self.plan.scenario.in_arm(self.plan.arm)
+        graph = graph_in_arm(words.graph, self.plan.graph)
         return {
             "dataset": self.plan.dataset.fingerprint,
             "split": self.split.fingerprint,
@@ -258,6 +266,7 @@ class Fold:
             "embedding": embedding_fingerprint(words.embedding, self.plan.dataset),
             "foreign": _foreign_fingerprint(self.plan, words.embedding),
             "scenario": fingerprint({name: getattr(words, name) for name in DECIDING_WORDS}),
+            **({} if graph is None else {"graph": fingerprint(graph)}),
         }
 
     def options(self, name: str) -> Mapping[str, Any]:

@@ -85,6 +85,7 @@ def tune(
     folds: Sequence[int] | None = None,
     genes: str | None = None,
     features: pd.DataFrame | None = None,
+    graph: pd.DataFrame | None = None,
     foreign: Sequence[str | Path | Dataset] | None = None,
     metric: str = "effect_r2",
     options: Mapping[str, Any] | None = None,
@@ -99,7 +100,7 @@ def tune(
 
     Parameters
     ----------
-    scenario, data, data_options, arm, seeds, genes, features, foreign
+    scenario, data, data_options, arm, seeds, genes, features, graph, foreign
         As for `wildcell.run.run_scenario`.
     folds
         Those of each seed that are looked at; all if None. What one fold tests, others train on:
@@ -139,6 +140,7 @@ def tune(
         arm=arm,
         genes=genes,
         features=features,
+        graph=graph,
         foreign=foreign,
         metrics=[metric],
         options={model: fixed},

@@ -161,6 +161,7 @@ def test_arm_may_have_a_splitter_of_its_own_and_be_lenient():
     ("word", "message"),
     [
         ('features = "some"', "arm other: features is 'some'"),
+        ('graph = "some"', "arm other: graph is 'some'"),
         ("splitter = 3", "arm other: splitter must be text"),
         ('strict = "no"', "arm other: strict must be true or false"),
     ],

@@ -81,6 +81,7 @@ def run(
     data_option: Annotated[list[str] | None, Parameter(negative=())] = None,
     model_option: Annotated[list[str] | None, Parameter(negative=())] = None,
     features: Path | None = None,
+    graph: Path | None = None,
     foreign: Annotated[list[str] | None, Parameter(negative=())] = None,
     cell_embedding: str | None = None,
     metrics: str | None = None,
@@ -120,6 +121,9 @@ def run(
         times.
     features
         File of features (.parquet, .csv, .npz or .pt), one row a component, indexed by its name.
+    graph
+        File of a graph between components (.parquet or .csv): columns component, neighbour and
+        weight. The scenario's own if not given.
     foreign
         Another data set, a name or a curated file, whose cells may be trained on, as the arm says,
         and are never tested; may be given several times. The scenario's own if none is.
@@ -151,6 +155,7 @@ def run(
     from wildcell.plan import shared_options
     from wildcell.run import run_scenario
     from wildcell.scenarios.features import read_features
+    from wildcell.scenarios.graph_file import read_graph
 
     models = model or base_models()
     shared = {"preset": preset, "max_seconds": max_seconds}
@@ -167,6 +172,7 @@ def run(
             genes=genes,
             embedding=cell_embedding,
             features=None if features is None else read_features(features),
+            graph=None if graph is None else read_graph(graph),
             foreign=foreign,
             metrics=None if metrics is None else split_names(metrics),
             terms=Terms(max_seconds, max_memory, installer),

@@ -18,6 +18,7 @@ def split(
     genes: str | None = None,
     data_option: Annotated[list[str] | None, Parameter(negative=())] = None,
     features: Path | None = None,
+    graph: Path | None = None,
     foreign: Annotated[list[str] | None, Parameter(negative=())] = None,
 ) -> None:
     """Write the task folder that any model can read, and the truth elsewhere.
@@ -47,6 +48,9 @@ def split(
         times.
     features
         File of features (.parquet, .csv, .npz or .pt), one row a component, indexed by its name.
+    graph
+        File of a graph between components (.parquet or .csv): columns component, neighbour and
+        weight. The scenario's own if not given.
     foreign
         Another data set, a name or a curated file, whose cells may be trained on, as the arm says,
         and are never tested; may be given several times. The scenario's own if none is.
@@ -59,6 +63,7 @@ def split(
     from wildcell.scenarios.ask import ask
     from wildcell.scenarios.features import read_features
     from wildcell.scenarios.folder import write_question
+    from wildcell.scenarios.graph_file import read_graph
     from wildcell.scenarios.split import make_splits
     from wildcell.store.atomic import write_table
     from wildcell.store.split_tables import write_split_tables
@@ -72,6 +77,7 @@ def split(
         arm=arm,
         genes=genes,
         features=chosen,
+        graph=None if graph is None else read_graph(graph),
         foreign=foreign,
     )
     splits = make_splits(
@@ -91,6 +97,7 @@ def split(
             splits[fold],
             plan.scenario,
             features=plan.features,
+            graph=plan.graph,
             foreign=plan.foreign,
         )
         table = condition_table(question, asked)

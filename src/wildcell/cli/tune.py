@@ -20,6 +20,7 @@ def tune(
     data_option: Annotated[list[str] | None, Parameter(negative=())] = None,
     model_option: Annotated[list[str] | None, Parameter(negative=())] = None,
     features: Path | None = None,
+    graph: Path | None = None,
     foreign: Annotated[list[str] | None, Parameter(negative=())] = None,
     metric: str = "effect_r2",
     max_seconds: float | None = None,
@@ -61,6 +62,9 @@ def tune(
         An option of the model that is not looked for, as key=value; may be given several times.
     features
         File of features (.parquet, .csv, .npz or .pt), one row a component, indexed by its name.
+    graph
+        File of a graph between components (.parquet or .csv): columns component, neighbour and
+        weight. The scenario's own if not given.
     foreign
         Another data set, a name or a curated file, whose cells may be trained on, as the arm says;
         may be given several times. The scenario's own if none is.
@@ -74,6 +78,7 @@ def tune(
     from wildcell.cli.options import parse_options
     from wildcell.cli.progress import counting
     from wildcell.scenarios.features import read_features
+    from wildcell.scenarios.graph_file import read_graph
     from wildcell.tune import CUT_SHORT, ENDED, SCORED
     from wildcell.tune import tune as look_for
 
@@ -90,6 +95,7 @@ def tune(
             folds=fold,
             genes=genes,
             features=None if features is None else read_features(features),
+            graph=None if graph is None else read_graph(graph),
             foreign=foreign,
             metric=metric,
             options=parse_options(model_option or []),

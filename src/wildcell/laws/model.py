@@ -129,6 +129,7 @@ def _contents(task: Task) -> dict[str, str]:
         "conditions": query.conditions,
         "components": query.components,
         "features": query.features,
+        "graph": query.graph,
     }
     sides: dict[str, Cells] = {
         "training cells": task.train,

@@ -264,7 +264,9 @@ def _flags(runs: pd.DataFrame) -> Iterator[str]:
 
 def _fingerprints(runs: pd.DataFrame) -> dict[str, str]:
     table = pd.DataFrame(list(runs["fingerprints"])).fillna("")
-    shown = [name for name in ("dataset", "scenario", "split", "features") if name in table]
+    shown = [
+        name for name in ("dataset", "scenario", "split", "features", "graph") if name in table
+    ]
     return {
         name: listed([text[:SHOWN_DIGITS] for text in table[name].unique() if text])
         for name in shown
@@ -290,6 +292,7 @@ def _command(runs: pd.DataFrame) -> str:
         "--model-option": sorted(options),
         "--seed": [str(seed) for seed in sorted(set(runs["seed"]))],
         "--features": ["features.parquet"] if first["fingerprints"].get("features") else [],
+        "--graph": ["graph.parquet"] if first["fingerprints"].get("graph") else [],
     }
     pairs = [(option, value) for option, values in words.items() for value in values]
     return shlex.join(["wildcell", "run", _bare(first["scenario"]), *chain.from_iterable(pairs)])

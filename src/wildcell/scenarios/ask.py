@@ -32,13 +32,14 @@ def ask(
     scenario: Scenario,
     *,
     features: pd.DataFrame | None = None,
+    graph: pd.DataFrame | None = None,
     foreign: Sequence[Dataset] = (),
 ) -> Asked:
     """Pose a question with the scenario's shams, and audit it before anyone answers.
 
     Parameters
     ----------
-    dataset, split, scenario, features, foreign
+    dataset, split, scenario, features, graph, foreign
         As for `wildcell.scenarios.pose.pose`.
 
     Returns
@@ -65,7 +66,7 @@ def ask(
     words = scenario.in_arm(split.arm)
     posed = with_shams(dataset, split, n=words.shams)
     question, pool = lay_out(
-        posed.dataset, posed.split, scenario, features=features, foreign=foreign
+        posed.dataset, posed.split, scenario, features=features, graph=graph, foreign=foreign
     )
     is_strict = words.strict and words.fit_on != "all"
     audited = _audited(question, _unscaled(pool), is_strict=is_strict)

@@ -16,12 +16,14 @@ from wildcell.datasets.dataset import COMPONENT_COLUMNS
 from wildcell.datasets.read import read_cells
 from wildcell.errors import DataError, PredictionError, StoreError
 from wildcell.names import CONDITION, SHAM, UNS, Expression, Kind
+from wildcell.scenarios.graph_file import read_graph
 from wildcell.scenarios.pose import Question
 from wildcell.scenarios.prediction import Prediction
 from wildcell.scenarios.split import Split
 from wildcell.scenarios.task import Cells, Origin, Query, Task, Truth
 from wildcell.store.atomic import write_cells, write_json, write_table, writing
 
+OPTIONAL_FILES = ("features.parquet", "graph.parquet")
 TRUTH_SIDES = ["test", "kept", "given"]
 TRUTH_PARTS = ["conditions", "targets", "noisy_groups", "unseen_genes", "origin"]
 TASK_FILES = {
@@ -31,6 +33,7 @@ TASK_FILES = {
     "query.csv": "the conditions that are asked",
     "components.csv": "the parts of every perturbation",
     "features.parquet": "features of the components, where there are some",
+    "graph.parquet": "which components are near others, where that is told",
     "preprocess.json": "genes, scale and library size",
     "split.csv": "the role of every condition that was measured",
 }
@@ -76,6 +79,8 @@ def write_task(folder: Path, task: Task, conditions: pd.DataFrame) -> None:
         features = task.query.features.rename_axis("component")
         features.columns = features.columns.astype(str)
         write_table(folder / "features.parquet", features)
+    if task.query.graph is not None:
+        write_table(folder / "graph.parquet", task.query.graph)
     write_json(folder / "preprocess.json", _preprocessing(task))
 
 
@@ -100,8 +105,8 @@ def read_task(folder: Path) -> Task:
     DataError
         The folder is absent, or a file is absent or unreadable.
     """
-    lacking = [name for name in TASK_FILES if not (folder / name).is_file()]
-    lacking = [name for name in lacking if name != "features.parquet"]
+    needed = [name for name in TASK_FILES if name not in OPTIONAL_FILES]
+    lacking = [name for name in needed if not (folder / name).is_file()]
     if lacking:
         raise DataError(
             f"{folder} is not a task folder: it lacks {', '.join(lacking)}. "
@@ -128,12 +133,13 @@ def _read_query(folder: Path) -> Query:
     for number in ("dose", "time"):
         components[number] = pd.to_numeric(components[number])
     conditions = pd.read_csv(folder / "query.csv", **texts)
-    features = folder / "features.parquet"
+    features, graph = (folder / name for name in OPTIONAL_FILES)
     return Query(
         conditions=conditions[[*CONDITION, "control_group", "category"]],
         controls=from_anndata(read_cells(folder / "controls_given.h5ad")),
         components=components[COMPONENT_COLUMNS],
         features=pd.read_parquet(features) if features.is_file() else None,
+        graph=read_graph(graph) if graph.is_file() else None,
     )
 
 

@@ -14,6 +14,7 @@ from wildcell.names import CONDITION, SHAM, Modality, Role
 from wildcell.scenarios.controls import noisy_groups
 from wildcell.scenarios.embedding import embed_together, looked_up_embedding, parse_embedding
 from wildcell.scenarios.feature_arms import features_in_arm
+from wildcell.scenarios.graph_arms import graph_flags, graph_in_arm
 from wildcell.scenarios.merge import (
     TrainingSide,
     pooled_features,
@@ -45,6 +46,7 @@ def pose(
     scenario: Scenario,
     *,
     features: pd.DataFrame | None = None,
+    graph: pd.DataFrame | None = None,
     foreign: Sequence[Dataset] = (),
 ) -> Question:
     """Make the two sides of one question. Every array is a copy of its own.
@@ -61,9 +63,13 @@ def pose(
     split
         Who is trained on and who is tested, from `make_splits`.
     scenario
-        The question's words; `genes`, `fit_on`, `embedding`, `features` and `pool` are used here.
+        The question's words; `genes`, `fit_on`, `embedding`, `features`, `graph` and `pool` are
+        used here.
     features
         Features of components, indexed by component; those of the screen itself by default.
+    graph
+        Neighbours of components: columns component, neighbour and weight; those that the scenario
+        names by default.
     foreign
         Other screens, trained on as the arm's `pool` says and never tested. What is judged, the
         genes included, is the same in all arms; genes that an arm does not give to models are
@@ -79,7 +85,9 @@ def pose(
     >>> bool(set(task.train.obs["context"]) & set(truth.test.obs["context"]))
     False
     """
-    return lay_out(dataset, split, scenario, features=features, foreign=foreign).question
+    return lay_out(
+        dataset, split, scenario, features=features, graph=graph, foreign=foreign
+    ).question
 
 
 class LaidOut(NamedTuple):
@@ -95,6 +103,7 @@ def lay_out(
     scenario: Scenario,
     *,
     features: pd.DataFrame | None = None,
+    graph: pd.DataFrame | None = None,
     foreign: Sequence[Dataset] = (),
 ) -> LaidOut:
     """Make the two sides of one question, as `pose` does, and keep the pool beside them."""
@@ -119,8 +128,8 @@ def lay_out(
         )
     side = _embedded(side_alone(judged, seats) if pool is None else training_side(pool), words)
     judged = replace(judged, embedding=side.panel.embedding)
-    task = _task(seats, split, side, words, every_feature)
-    flags = () if pool is None else pool_flags(pool)
+    task = _task(seats, split, side, words, every_feature, graph=graph)
+    flags = (*(() if pool is None else pool_flags(pool)), *graph_flags(task.query))
     return LaidOut(Question(task, _truth(seats, split, judged, side, words, flags=flags)), pool)
 
 
@@ -151,6 +160,8 @@ def _task(
     side: TrainingSide,
     words: Scenario,
     features: pd.DataFrame | None,
+    *,
+    graph: pd.DataFrame | None,
 ) -> Task:
     nothing = np.zeros_like(seats.is_kept)
     train, val = (
@@ -168,6 +179,7 @@ def _task(
         features=features_in_arm(
             words.features, features, components, np.random.default_rng(split.seed)
         ),
+        graph=graph_in_arm(words.graph, graph),
     )
     return Task(
         stacked([train, *side.beside]),

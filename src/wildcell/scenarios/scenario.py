@@ -16,7 +16,7 @@ DEFAULT_METRICS = ("headline",)
 """The metrics that a user sees first, and the same on the second panel of genes."""
 
 
-ARM_WORDS = ("splitter", "strict", "genes", "fit_on", "embedding", "features", "pool")
+ARM_WORDS = ("splitter", "strict", "genes", "fit_on", "embedding", "features", "graph", "pool")
 """Words of a scenario that an arm may change; all other words of an arm are the splitter's."""
 
 
@@ -59,6 +59,9 @@ class Scenario:
     features
         The features of components that models are given: `given` (those named, or the data
         set's own), `none`, `one-hot`, or `shuffled` (the given ones dealt out anew).
+    graph
+        The graph between components that models are given: `given` (that which is named, if any),
+        `none`, or the file that is read where none is named.
     foreign
         Other screens, by name or file, that may be trained on and are never tested.
     pool
@@ -85,6 +88,7 @@ class Scenario:
     fit_on: str = "train"
     embedding: str = "none"
     features: str = "given"
+    graph: str = "given"
     foreign: tuple[str, ...] = ()
     pool: Pooling = field(default=Pooling())
     shams: int = 0
@@ -233,6 +237,7 @@ KINDS: Mapping[str, tuple[type, str]] = {
             "fit_on",
             "embedding",
             "features",
+            "graph",
         ],
         (str, "text"),
     ),
@@ -282,6 +287,11 @@ def _checked_arm(scenario: Scenario, arm: str, source: str) -> Scenario:
 
 def _check_choices(scenario: Scenario, source: str) -> None:
     gene_count(scenario.genes)
+    if scenario.graph not in GRAPH_WORDS and Path(scenario.graph).suffix not in GRAPH_FORMATS:
+        raise OptionError(
+            f"Scenario {source}: graph is {scenario.graph!r}; it must be one of "
+            f"{', '.join(GRAPH_WORDS)}, or a file: {' or '.join(GRAPH_FORMATS)}."
+        )
     for key, choices in CHOICES.items():
         value = getattr(scenario, key)
         if value not in choices:
@@ -289,6 +299,9 @@ def _check_choices(scenario: Scenario, source: str) -> None:
                 f"Scenario {source}: {key} is {value!r}; it must be one of {', '.join(choices)}."
             )
 
+
+GRAPH_WORDS = ("given", "none")
+GRAPH_FORMATS = (".parquet", ".csv")
 
 CHOICES = {
     "fit_on": ("train", "controls", "all"),

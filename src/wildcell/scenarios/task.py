@@ -136,12 +136,16 @@ class Query:
     features
         Features of the components, shape (n_components, n_features), indexed by component name;
         a component that is absent has none.
+    graph
+        Which components are near others: columns component, neighbour and weight, above 0; a
+        component that is absent has no neighbours, and neighbours need not be mutual.
     """
 
     conditions: pd.DataFrame
     controls: Cells
     components: pd.DataFrame
     features: pd.DataFrame | None = None
+    graph: pd.DataFrame | None = None
 
     @cached_property
     def control_mean(self) -> Floats:
@@ -219,6 +223,7 @@ def protected(task: Task) -> Task:
         controls=_protected(task.query.controls),
         components=task.query.components.copy(),
         features=None if task.query.features is None else task.query.features.copy(),
+        graph=None if task.query.graph is None else task.query.graph.copy(),
     )
     return replace(task, train=_protected(task.train), val=_protected(task.val), query=query)
 

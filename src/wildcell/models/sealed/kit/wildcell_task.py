@@ -66,6 +66,15 @@ def read_features(task: Task) -> Any:
     return pd.read_parquet(file) if file.is_file() else None
 
 
+def read_graph(task: Task) -> Any:
+    """Return the edges between components, or None where there is no graph; pyarrow reads them.
+
+    Columns component, neighbour and weight.
+    """
+    file = task.folder / "graph.parquet"
+    return pd.read_parquet(file) if file.is_file() else None
+
+
 def _options(words: Sequence[str]) -> Dict[str, Any]:
     return {key[2:]: _value(text) for key, text in zip(words[::2], words[1::2])}
 
