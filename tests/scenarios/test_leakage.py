@@ -13,6 +13,8 @@ from wildcell.datasets.dataset import Dataset
 from wildcell.errors import BenchmarkError, OptionError
 from wildcell.names import CONDITION, CONTROL, UNS
 from wildcell.scenarios.folder import write_question
+from wildcell.scenarios.graph import GeneGraph
+from wildcell.scenarios.graph_edges import edges_of
 from wildcell.scenarios.leak import Kind, Severity
 from wildcell.scenarios.leakage import audit
 from wildcell.scenarios.pose import Question, pose
@@ -184,6 +186,44 @@ def test_features_that_say_they_are_of_test_cells():
 
 
 # Clean questions: five kinds of screen, four scenarios.
+
+
+def similar_deltas(question, *, noise):
+    """Return the graph of cosines between deltas of tested singles, as measured or noisier."""
+    task, truth = question
+    conditions, test = truth.test.condition_moments()
+    is_single = ~conditions["perturbation"].str.contains("+", regex=False).to_numpy()
+    deltas = (test.mean - truth.kept.control_moments()[1].mean)[is_single]
+    errors = np.sqrt(test.squared_error[is_single])
+    deltas = deltas + noise * errors * np.random.default_rng(0).normal(size=deltas.shape)
+    units = deltas / np.linalg.norm(deltas, axis=1, keepdims=True)
+    weights = np.maximum(units @ units.T, 0)
+    np.fill_diagonal(weights, 0)
+    names = conditions["perturbation"][is_single].to_numpy(dtype=object)
+    graph = edges_of(GeneGraph(names, as_csr(sparse.csr_matrix(weights))))
+    return Question(replace(task, query=replace(task.query, graph=graph)), truth)
+
+
+def test_leak_11_a_graph_made_of_test_cells():
+    _, question = posed(n_perturbations=30, n_contexts=2)
+    leak = one_leak(similar_deltas(question, noise=0))
+    assert (leak.kind, leak.stops) == (Kind.TEST_GRAPH, True)
+    assert "cosine of test deltas" in leak.what
+    assert audit(*similar_deltas(question, noise=1)).leaks == ()
+
+
+def test_a_graph_that_says_it_is_of_test_cells():
+    _, question = posed()
+    honest = similar_deltas(question, noise=1)
+    assert one_leak(honest, graph_origin={"cells": "all"}).kind is Kind.TEST_GRAPH
+
+
+def test_a_graph_whose_weights_are_alike_cannot_be_told():
+    _, (task, truth) = posed(n_perturbations=30, n_contexts=2)
+    made, _ = similar_deltas((task, truth), noise=0)
+    alike = replace(made.query, graph=made.query.graph.assign(weight=1.0))
+    found = audit(replace(task, query=alike), truth)
+    assert found.skipped["graph made from test cells"] == "the weights of the graph are all alike"
 
 
 def with_doses(screen):

@@ -124,7 +124,7 @@ def case_of_task(
         genes = comparable_genes(sides.values(), task.unmeasured)
         piled["test"] = _test_side(dataset, split, genes)
     conditions = split[split["role"] == Role.TEST] if judge is None else judge.conditions
-    features = folder / "features.parquet"
+    features, graph = folder / "features.parquet", folder / "graph.parquet"
     return Case(
         sides=piled,
         tested=conditions[[*CONDITION, "category"]].astype(str),
@@ -136,6 +136,8 @@ def case_of_task(
         truth=judge,
         features=task.query.features,
         feature_origin=read_origin(features) if features.is_file() else {},
+        graph=task.query.graph,
+        graph_origin=read_origin(graph) if graph.is_file() else {},
         aliases={**({} if dataset is None else _ensembl(dataset.cells.var)), **aliases},
         panels={} if dataset is None or judge is None else _panels(dataset, judge, split),
     )

@@ -46,7 +46,7 @@ def leaking_columns(
     -------
     Names of features, or a sentence that says why they cannot be told.
     """
-    deltas, variances, names = _measured(truth, components)
+    deltas, variances, names = measured_deltas(truth, components)
     is_known = np.isin(names, features.index)
     if is_known.sum() < FEWEST_COMPONENTS:
         return f"only {is_known.sum()} tested components have features ({FEWEST_COMPONENTS} needed)"
@@ -61,7 +61,7 @@ def leaking_columns(
     )
 
 
-def _measured(truth: Truth, components: pd.DataFrame) -> tuple[Floats, Floats, np.ndarray]:
+def measured_deltas(truth: Truth, components: pd.DataFrame) -> tuple[Floats, Floats, np.ndarray]:
     """Return the delta of each singly tested component, the variance of its noise, its name."""
     conditions, test = truth.test.condition_moments()
     groups, control = truth.kept.control_moments()

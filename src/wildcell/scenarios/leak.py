@@ -36,6 +36,7 @@ class Kind(StrEnum):
     CHOSEN_GENES = "chosen_genes"
     SHARED_REPLICATES = "shared_replicates"
     TEST_FEATURES = "test_features"
+    TEST_GRAPH = "test_graph"
 
 
 class Severity(StrEnum):
@@ -56,7 +57,7 @@ class Leak:
     what
         A sentence.
     n
-        How many cells, perturbations, samples, genes or features.
+        How many cells, perturbations, samples, genes, features or edges.
     examples
         The first few.
     """
@@ -135,6 +136,8 @@ class Case:
     truth, features, feature_origin
         The judge's side and the features of components, where they are known, and what the
         features say of how they were made.
+    graph, graph_origin
+        The same of the graph between components.
     aliases
         What other names of genes and compounds stand for.
     panels
@@ -152,6 +155,8 @@ class Case:
     truth: Truth | None = None
     features: pd.DataFrame | None = None
     feature_origin: Mapping[str, Any] = field(default_factory=dict)
+    graph: pd.DataFrame | None = None
+    graph_origin: Mapping[str, Any] = field(default_factory=dict)
     aliases: Mapping[str, str] = field(default_factory=dict)
     panels: Mapping[str, frozenset[str]] = field(default_factory=dict)
     claims_of: str = ""

@@ -10,6 +10,7 @@ from wildcell.arrays import as_csr
 from wildcell.names import CONDITION, SHAM
 from wildcell.scenarios.duplicates import Copies, Pile
 from wildcell.scenarios.feature_leaks import leaking_columns
+from wildcell.scenarios.graph_leaks import Untold, leaking_measure
 from wildcell.scenarios.leak import N_EXAMPLES, Audit, Case, Kind, Leak, Severity, Side
 from wildcell.scenarios.name_leaks import Renamed, renamed_perturbations
 from wildcell.scenarios.replicate_leaks import shared_donors, shared_replicates
@@ -36,6 +37,7 @@ def audit(
     strict: bool | None = None,
     aliases: Mapping[str, str] | None = None,
     feature_origin: Mapping[str, Any] | None = None,
+    graph_origin: Mapping[str, Any] | None = None,
     foreign: Sequence[Cells] = (),
 ) -> Audit:
     """Look for anything of the truth in a task.
@@ -50,8 +52,9 @@ def audit(
         Whether leaks stop the scenario; if None, unless it tests conditions it trains on.
     aliases
         What other names of genes and compounds stand for.
-    feature_origin
-        What the file of features says of itself; `cells` other than `train` is a leak.
+    feature_origin, graph_origin
+        What the files of features and of the graph say of themselves; `cells` other than `train`
+        is a leak.
     foreign
         Foreign cells of the task as they were measured, before they were scaled: copies of test
         cells are found in them that thinning would hide.
@@ -83,6 +86,8 @@ def audit(
             truth=truth,
             features=task.query.features,
             feature_origin=feature_origin or {},
+            graph=task.query.graph,
+            graph_origin=graph_origin or {},
             aliases=aliases or {},
         )
     )
@@ -279,6 +284,23 @@ def _check_features(case: Case) -> list[Leak] | str:
     return [case.leak(Kind.TEST_FEATURES, what, len(columns), columns)] if columns else []
 
 
+def _check_graph(case: Case) -> list[Leak] | str:
+    if case.graph is None:
+        return "there is no graph"
+    n_edges = len(case.graph)
+    made_of = str(case.graph_origin.get("cells", "train"))
+    if made_of not in {"train", "none"}:
+        what = f"The graph says that it was made of {made_of} cells"
+        return [case.leak(Kind.TEST_GRAPH, what, n_edges)]
+    if case.truth is None:
+        return "the truth is not at hand"
+    measure = leaking_measure(case.graph, case.truth, case.components)
+    if isinstance(measure, Untold):
+        return measure.reason
+    what = f"The graph follows the {measure} of test deltas more closely than their noise allows"
+    return [case.leak(Kind.TEST_GRAPH, what, n_edges)] if measure else []
+
+
 CHECKS: Mapping[str, Callable[[Case], list[Leak] | str]] = {
     "test cells among those seen": _check_cells,
     "kept controls among those seen": _check_controls,
@@ -287,5 +309,6 @@ CHECKS: Mapping[str, Callable[[Case], list[Leak] | str]] = {
     "genes chosen on test cells": _check_genes,
     "samples on both sides": _check_replicates,
     "features made from test cells": _check_features,
+    "graph made from test cells": _check_graph,
 }
 """The checks by what they look for; each returns leaks, or why it cannot be run."""
