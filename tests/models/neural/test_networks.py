@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from scipy.spatial.distance import cdist
 
-from wildcell.errors import OptionError
+from wildcell.errors import DataError, OptionError
 from wildcell.models.answer import unanswerable
 from wildcell.models.model import MODELS, Ability, Input
 from wildcell.names import Kind
@@ -200,6 +200,45 @@ def test_messages_of_gears_come_from_the_most_similar_others():
     nodes = torch.tensor([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0], [-1.0, 0.0]])
     weights = _nearest(nodes[:1], nodes, 1)
     assert weights.tolist() == [[0.0, 1.0, 0.0, 0.0]]
+
+
+def with_graph(task, pairs):
+    graph = pd.DataFrame(pairs, columns=["component", "neighbour"]).assign(weight=1.0)
+    return replace(task, query=replace(task.query, graph=graph))
+
+
+def neighbours_in(model, task):
+    """Return the components from which each asked one is sent messages, by its name."""
+    from wildcell.models.neural.material import ask_examples
+
+    examples = ask_examples(task.query, model.encoding, model.contexts)
+    rows = np.arange(len(task.query.conditions))
+    controls = np.array([examples.controls.of(row)[0] for row in examples.control_group[rows]])
+    batch = examples.batch(rows, controls, None, device=model.place)
+    joined = model._joined(batch).numpy() > 0
+    return {name: set(model.names[row]) for name, row in zip(batch.components, joined, strict=True)}
+
+
+def test_gears_takes_its_neighbours_of_components_from_the_given_graph():
+    task = question("unseen-perturbation").task
+    names = sorted(set(task.query.components["component"]))
+    pairs = [(names[i], names[i - step]) for i in range(1, len(names)) for step in (1, 2)]
+    told = with_graph(task, pairs)
+    model, usual = (MODELS.get("gears").make(seed=0, **{**QUICK, "max_steps": 20}) for _ in "ab")
+    model.fit(told)
+    usual.fit(task)
+    asked = neighbours_in(model, told)
+    assert set(asked) <= set(names)
+    for name, found in asked.items():
+        assert found == {other for one, other in pairs if one == name}
+    assert asked != neighbours_in(usual, task)
+    assert not np.array_equal(model.predict(told.query).X, usual.predict(task.query).X)
+
+
+def test_gears_refuses_a_graph_that_joins_nothing_it_knows():
+    task = with_graph(question("unseen-perturbation").task, [("elsewhere", "nowhere")])
+    with pytest.raises(DataError, match="joins none of the"):
+        MODELS.get("gears").make(seed=0, max_steps=1).fit(task)
 
 
 @pytest.mark.parametrize("regressor", ["ridge", "mlp"])

@@ -67,8 +67,8 @@ def test_what_was_not_trained_on_and_has_no_features_is_refused():
 def test_a_batch_holds_the_treatments_that_occur_in_it_and_no_perturbation_weighs_nothing():
     table = components(a=[("A",)], b=[("B",)], ab=[("A",), ("B",)])
     treatments = learn_encoding(table, None, ["a", "b", "ab"]).encode(table, ["a", "b", "ab"])
-    inputs, weights, rows = treatment_arrays(treatments, np.array([1, -1, 1]))
+    inputs, weights, rows, _ = treatment_arrays(treatments, np.array([1, -1, 1]))
     assert inputs[:, :2].tolist() == [[0.0, 1.0]]
     assert weights[rows].tolist() == [[1.0], [0.0], [1.0]]
-    _, weights, rows = treatment_arrays(treatments, np.array([-1]))
+    _, weights, rows, _ = treatment_arrays(treatments, np.array([-1]))
     assert weights[rows].tolist() == [[0.0]]

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from wildcell.arrays import Codes, Matrix
+from wildcell.arrays import Codes, Matrix, Names
 from wildcell.models.neural.backend import Tensor, torch
 from wildcell.models.neural.treatment import Treatments
 
@@ -34,6 +34,8 @@ class Batch:
         One-hot context, equal shares of all for one that was not trained on, (n, n_contexts).
     condition
         Number of the condition of each pair, shape (n,).
+    components
+        The component of each row of `inputs`, shape (n_inputs,).
     set_size
         Consecutive pairs of one condition.
     measured
@@ -50,6 +52,7 @@ class Batch:
     treatment: Tensor
     covariates: Tensor
     condition: Codes
+    components: Names
     set_size: int = 1
     measured: Tensor | None = None
 
@@ -73,8 +76,8 @@ class Batch:
 
 def treatment_arrays(
     treatments: Treatments, perturbations: Codes
-) -> tuple[NDArray[np.float32], NDArray[np.float32], Codes]:
-    """Return inputs, weights and rows of weights for one perturbation a pair.
+) -> tuple[NDArray[np.float32], NDArray[np.float32], Codes, Names]:
+    """Return inputs, weights, rows of weights for one perturbation a pair, and names of inputs.
 
     Only the components and perturbations that occur are kept; a negative perturbation is none.
 
@@ -91,7 +94,8 @@ def treatment_arrays(
     used = np.flatnonzero(weights.any(axis=0))
     if not len(used):
         used = np.array([0])  # networks want a row at least
-    return treatments.inputs[used], weights[:, used], rows.astype(np.int64)
+    rows = rows.astype(np.int64)
+    return treatments.inputs[used], weights[:, used], rows, treatments.names[used]
 
 
 def dense(values: Matrix | NDArray[Any], rows: Codes) -> NDArray[np.float32]:

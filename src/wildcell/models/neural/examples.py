@@ -197,7 +197,9 @@ class Examples:
         """Gather drawn pairs as one batch; `perturbed` is None where it is what is asked."""
         measured = self._measured(conditions, device)
         values, state = self._gather(controls, measured, device)
-        inputs, weights, rows = treatment_arrays(self.treatments, self.perturbation[conditions])
+        inputs, weights, rows, components = treatment_arrays(
+            self.treatments, self.perturbation[conditions]
+        )
         shown, shown_state = (
             (None, None) if perturbed is None else self._gather(perturbed, measured, device)
         )
@@ -211,6 +213,7 @@ class Examples:
             to_device(rows, device),
             to_device(self._covariates(conditions), device),
             conditions,
+            components,
             set_size,
             measured,
         )

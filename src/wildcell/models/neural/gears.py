@@ -8,15 +8,17 @@ import pandas as pd
 from scipy import sparse
 
 from wildcell.arrays import Matrix
+from wildcell.errors import DataError
 from wildcell.models.model import Ability
 from wildcell.models.neural.backend import Module, Tensor, torch
-from wildcell.models.neural.batch import Batch
+from wildcell.models.neural.batch import Batch, to_device
 from wildcell.models.neural.layers import deep, mlp
 from wildcell.models.neural.material import Material
 from wildcell.models.neural.neural_model import NeuralModel, Shape, neural_model
 from wildcell.models.search import Searched
 from wildcell.names import Expression
 from wildcell.scenarios.graph import coexpression_graph
+from wildcell.scenarios.graph_edges import neighbour_weights
 from wildcell.scenarios.task import Cells
 
 
@@ -26,28 +28,30 @@ from wildcell.scenarios.task import Cells
     cite="Roohani et al. 2024, Nat Biotechnol, doi:10.1038/s41587-023-01905-6",
 )
 class Gears(NeuralModel):
-    """Passes messages between co-expressed genes and between similar perturbations.
+    """Passes messages between co-expressed genes and between near perturbations.
 
     Each gene has an embedding, smoothed over its neighbours in co-expression; each component of a
-    perturbation has one, smoothed over the components whose features are most similar. The sum
-    over components is added to every gene; what each gene then shows, and a summary of what all
-    do, gives its change, which is added to the control cell. Errors count more where the sign of
-    the change is wrong.
+    perturbation has one, smoothed over its neighbours in the given graph or, where there is none,
+    over the components whose features are most similar. The sum over components is added to every
+    gene; what each gene then shows, and a summary of what all do, gives its change, which is added
+    to the control cell. Errors count more where the sign of the change is wrong.
 
-    Departs from the publication: neighbours of components are those of the given features, where
-    it takes shared gene ontology terms: give features made of those for its graph; components
-    without features have no neighbours. Errors are squared, where it takes their fourth power:
-    that of single cells pulls means to the middle of the cells' range. Genes have fewer
+    Departs from the publication, which joins components by shared gene ontology terms: give a graph
+    made of those (`wildcell features graph`) for its own. Of the given graph all neighbours count
+    that are trained on or have features; a component without any is not smoothed. By features,
+    components without features have no neighbours. Errors are squared, where it takes their fourth
+    power: that of single cells pulls means to the middle of the cells' range. Genes have fewer
     dimensions. It was made for perturbations of genes, and its graph has no notion of a dose: it
     declares that it cannot answer unseen ones. Drugs are components like any other here, joined by
-    whatever features they have, of which the publication says nothing; nor does it of contexts.
+    a graph or whatever features they have, of which the publication says nothing; nor does it of
+    contexts.
 
     Attributes
     ----------
     width
         Dimensions of an embedding.
     n_neighbours
-        Neighbours of a gene or component.
+        Neighbours of a gene; those of a component, where no graph is given.
     autofocus
         What is added to the power of 2 of the errors: 2 in the publication.
     direction_weight
@@ -94,6 +98,8 @@ class Gears(NeuralModel):
         nodes[len(known.features) :, n_features : n_features + n_own] = np.eye(n_own)
         self.nodes = torch.from_numpy(nodes).to(self.place)
         self.n_compared = n_features
+        self.names = pd.Index([*known.features.index, *known.own], dtype=object)
+        self.parts_joined = _parts_joined(material.graph, list(self.names))
         self.control_mean = torch.from_numpy(material.train.control_mean.astype(np.float32)).to(
             self.place
         )
@@ -140,7 +146,7 @@ class Gears(NeuralModel):
         """Return the change of each gene, shape (n_perturbations, n_genes)."""
         genes = self.net["genes"].weight
         genes = genes + torch.relu(self.net["mix_genes"](_sums(self.genes_joined, genes)))
-        parts = self._smoothed(batch.inputs)
+        parts = self._smoothed(batch)
         done = self.net["spread_out"](batch.weights @ parts)
         shown = self.net["show"](genes[None] + done[:, None])
         own = self.net["own"]
@@ -150,12 +156,32 @@ class Gears(NeuralModel):
         change = (both * own["second"]).sum(dim=2) + own["second_bias"]
         return change * (batch.weights.sum(dim=1) > 0)[:, None]
 
-    def _smoothed(self, inputs: Tensor) -> Tensor:
+    def _smoothed(self, batch: Batch) -> Tensor:
         """Return the embeddings of components, each mixed with those of its neighbours."""
         embed = self.net["embed"]
+        messages = self._joined(batch) @ embed(self.nodes)
+        return embed(batch.inputs) + torch.relu(self.net["mix_parts"](messages))
+
+    def _joined(self, batch: Batch) -> Tensor:
+        """Return the weights of the neighbours of components, shape (n_inputs, n_nodes)."""
+        if self.parts_joined is not None:
+            rows = self.parts_joined[self.names.get_indexer(batch.components)]
+            return to_device(rows.toarray().astype(np.float32), batch.inputs.device)
         n = self.n_compared
-        joined = _nearest(inputs[:, :n], self.nodes[:, :n], self.n_neighbours)
-        return embed(inputs) + torch.relu(self.net["mix_parts"](joined @ embed(self.nodes)))
+        return _nearest(batch.inputs[:, :n], self.nodes[:, :n], self.n_neighbours)
+
+
+def _parts_joined(graph: pd.DataFrame | None, names: list[str]) -> Matrix | None:
+    """Return the weights of the neighbours of components in the given graph, where there is one."""
+    if graph is None:
+        return None
+    weights = neighbour_weights(graph, names)
+    if not weights.nnz:
+        raise DataError(
+            f"The graph joins none of the {len(names)} components that are trained on or have "
+            "features; give one of these, or none."
+        )
+    return weights
 
 
 def _genes_joined(values: Matrix, n_neighbours: int) -> Matrix:

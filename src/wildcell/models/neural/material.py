@@ -42,12 +42,13 @@ class Side:
 
 @dataclass(frozen=True)
 class Material:
-    """Both sides, and how what is asked later is to be encoded."""
+    """Both sides, how what is asked later is to be encoded, and which components are near."""
 
     train: Side
     val: Side
     encoding: Encoding
     contexts: pd.Index
+    graph: pd.DataFrame | None
 
 
 def prepare(task: Task, rng: np.random.Generator, *, use_embedding: bool = True) -> Material:
@@ -86,6 +87,7 @@ def prepare(task: Task, rng: np.random.Generator, *, use_embedding: bool = True)
         _side(replace(task, train=val), encoding, contexts, gaps),
         encoding,
         contexts,
+        query.graph,
     )
 
 
