@@ -39,8 +39,8 @@ def means(sample: Sample, *, best: Best) -> Means:
     """Average a sample over contexts and over conditions, and find its worst context.
 
     A context whose true effects are not resolved has no ratio of sums, and drops out of all but
-    `micro` for every model alike. Where an answer is silent in a context that the logarithm of a
-    ratio is taken of, only `micro` is known.
+    `micro` for every model alike. Where the mean is the logarithm of a ratio, a context in which an
+    answer is silent counts as far off as silence does.
 
     Examples
     --------
@@ -53,10 +53,7 @@ def means(sample: Sample, *, best: Best) -> Means:
     (0.4, 0.5, 0.2, 'b')
     """
     kind, micro = MICRO if sample.is_ratio else MACRO, mean_over_conditions(sample)
-    of_context = context_means(sample)
-    if sample.is_log and not np.isfinite(list(of_context.values())).all():
-        of_context = {}
-    known = {name: mean for name, mean in of_context.items() if np.isfinite(mean)}
+    known = {name: mean for name, mean in context_means(sample).items() if np.isfinite(mean)}
     if not known:
         return Means(kind, np.nan, micro, np.nan, "")
     worst = min(known, key=lambda name: (_goodness(known[name], best), name))
