@@ -103,7 +103,8 @@ def test_leak_2_thinned_test_cells(share):
 
 def test_leak_3_test_cells_set_aside_for_choosing_options():
     _, (task, truth) = posed("unseen-perturbation")
-    val = with_cells(task.val, truth.test.X[:5], truth.test.obs.iloc[:5])
+    borrowed = task.val.obs[~task.val.is_control].iloc[[0] * 5]
+    val = with_cells(task.val, truth.test.X[:5], borrowed)
     leak = one_leak((replace(task, val=val), truth))
     assert (leak.kind, leak.n) == (Kind.COPIED_CELLS, 5)
     assert "equal to val cells" in leak.what
@@ -148,6 +149,41 @@ def test_leak_7_held_out_condition_in_training():
     labels = {name: obs[name].to_numpy() for name in CONDITION}
     leak = one_leak(trained_on(question, noise, obs, **labels, replicate=""))
     assert (leak.kind, leak.stops) == (Kind.TRAINED_CONDITIONS, True)
+
+
+def validated_on(question, cells, **labels):
+    """Return the question with unrelated counts in validation, labelled as some cells are."""
+    task, truth = question
+    noise = np.random.default_rng(0).poisson(5, (cells.n, cells.X.shape[1]))
+    val = with_cells(task.val, as_csr(noise), cells.obs.assign(**labels))
+    return Question(replace(task, val=val), truth)
+
+
+def test_held_out_condition_in_validation():
+    _, question = posed("unseen-perturbation")
+    leak = one_leak(validated_on(question, question.truth.test, replicate=""))
+    assert (leak.kind, leak.stops) == (Kind.TRAINED_CONDITIONS, True)
+    assert "are in validation" in leak.what
+
+
+def test_held_out_perturbation_under_another_name_in_validation():
+    _, (task, truth) = posed("unseen-perturbation")
+    tested = a_test_single(Question(task, truth))
+    parts = task.query.components
+    other = parts[parts["perturbation"] == tested].assign(perturbation=f"sg{tested}")
+    other["component"] = f"sg{tested}"
+    query = replace(task.query, components=pd.concat([parts, other], ignore_index=True))
+    question = Question(replace(task, query=query), truth)
+    leak = one_leak(
+        validated_on(question, truth.test, perturbation=f"sg{tested}", context="elsewhere")
+    )
+    assert (leak.kind, leak.stops) == (Kind.RENAMED_PERTURBATION, True)
+
+
+def test_sample_of_a_tested_condition_in_validation():
+    _, question = posed("unseen-perturbation")
+    found = audit(*validated_on(question, question.truth.test))
+    assert Kind.SHARED_REPLICATES in {leak.kind for leak in found.leaks}
 
 
 def test_leak_8_genes_chosen_on_all_cells():

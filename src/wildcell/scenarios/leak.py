@@ -23,6 +23,9 @@ N_EXAMPLES = 5
 
 JUDGE_SIDES = ("test", "kept")
 
+LEARNED_SIDES = ("train", "val")
+"""Perturbed cells that a model may learn from, or choose its options by."""
+
 
 class Kind(StrEnum):
     """What has leaked."""
@@ -190,13 +193,19 @@ class Case:
         ]
 
     @property
-    def trained(self) -> pd.DataFrame:
-        """The perturbed conditions trained on."""
-        obs = self.sides["train"].obs
+    def learned(self) -> pd.DataFrame:
+        """The perturbed conditions of training and validation, with the side of each."""
+        obs = self.learned_obs
         if self.claims_of:
             obs = obs[obs["dataset"] == self.claims_of]
-        conditions = obs[CONDITION].astype(str).drop_duplicates()
+        conditions = obs[[*CONDITION, "side"]].astype(str).drop_duplicates()
         return conditions[conditions["perturbation"] != CONTROL]
+
+    @property
+    def learned_obs(self) -> pd.DataFrame:
+        """The labels of all cells of training and validation, with the side of each."""
+        there = [side for side in LEARNED_SIDES if side in self.sides]
+        return pd.concat([self.sides[side].obs.assign(side=side) for side in there])
 
     @property
     def held_out(self) -> pd.DataFrame:

@@ -21,6 +21,8 @@ from wildcell.scenarios.untold import untold
 
 LENIENT_CATEGORIES = {"seen", SHAM}
 
+HOW_LEARNED = {"train": "trained on", "val": "in validation"}
+
 OTHER_GENES_SHARE = 0.01
 """Genes chosen anew may differ by this share from those of a task, which had held out shams."""
 
@@ -200,11 +202,15 @@ def _check_conditions(case: Case) -> list[Leak] | str:
     if "train" not in case.sides:
         return "the training cells are not at hand"
     claimed = case.held_out[case.held_out["category"] != "seen"]
-    trained = pd.MultiIndex.from_frame(case.trained)
-    both = claimed[pd.MultiIndex.from_frame(claimed[CONDITION].astype(str)).isin(trained)]
-    what = f"{len(both)} conditions that are held out are trained on"
-    examples = [f"{name} in {context}" for context, name in both[CONDITION].to_numpy()]
-    return [case.leak(Kind.TRAINED_CONDITIONS, what, len(both), examples)] if len(both) else []
+    keys = pd.MultiIndex.from_frame(claimed[CONDITION].astype(str))
+    leaks = []
+    for side, learned in case.learned.groupby("side", sort=False):
+        both = claimed[keys.isin(pd.MultiIndex.from_frame(learned[CONDITION]))]
+        if len(both):
+            what = f"{len(both)} conditions that are held out are {HOW_LEARNED[str(side)]}"
+            examples = [f"{name} in {context}" for context, name in both[CONDITION].to_numpy()]
+            leaks.append(case.leak(Kind.TRAINED_CONDITIONS, what, len(both), examples))
+    return leaks
 
 
 def _check_names(case: Case) -> list[Leak] | str:
@@ -212,17 +218,18 @@ def _check_names(case: Case) -> list[Leak] | str:
         return "the training cells are not at hand"
     stems = {*case.genes, *case.components["component"].astype(str)}
     lexicon = Lexicon(frozenset(case.genes), frozenset(stems), case.aliases)
-    held_out, trained = (set(table["perturbation"]) for table in (case.held_out, case.trained))
-    renamed = renamed_perturbations(held_out - trained, trained, case.components, lexicon)
+    held_out, learned = (set(table["perturbation"]) for table in (case.held_out, case.learned))
+    renamed = renamed_perturbations(held_out - learned, learned, case.components, lexicon)
     leaks = []
     for are_joint, kind, words in [
-        (False, Kind.RENAMED_PERTURBATION, "are trained on under another name"),
-        (True, Kind.REORDERED_COMPONENTS, "are trained on with their components otherwise spelled"),
+        (False, Kind.RENAMED_PERTURBATION, "under another name"),
+        (True, Kind.REORDERED_COMPONENTS, "with their components otherwise spelled"),
     ]:
         found = [pair for pair in renamed if pair.is_joint == are_joint]
         if found:
-            what = f"{len(found)} perturbations that are held out {words}"
-            leaks.append(case.leak(kind, what, len(found), [_as_words(pair) for pair in found]))
+            what = f"{len(found)} perturbations that are held out are in training or validation"
+            examples = [_as_words(pair) for pair in found]
+            leaks.append(case.leak(kind, f"{what} {words}", len(found), examples))
     return leaks
 
 
@@ -252,15 +259,15 @@ def _are_of_all_cells(case: Case) -> bool:
 def _check_replicates(case: Case) -> list[Leak] | str:
     if not {"train", "test"} <= set(case.sides):
         return "the test cells are not at hand"
-    train, test = case.sides["train"].obs, case.sides["test"].obs
-    if any("replicate" not in obs or (obs["replicate"] == "").all() for obs in (train, test)):
+    learned, test = case.learned_obs, case.sides["test"].obs
+    if any("replicate" not in obs or (obs["replicate"] == "").all() for obs in (learned, test)):
         return "no replicates are named"
     leaks = []
-    samples = shared_replicates(train, test)
+    samples = shared_replicates(learned, test)
     if samples:
         what = f"{len(samples)} samples of tested conditions have cells on both sides"
         leaks.append(case.leak(Kind.SHARED_REPLICATES, what, len(samples), samples))
-    donors = shared_donors(train, test)
+    donors = shared_donors(learned, test)
     if donors:
         what = f"{len(donors)} donors or samples are in contexts of both sides"
         few = tuple(donors[:N_EXAMPLES])
@@ -304,7 +311,7 @@ def _check_graph(case: Case) -> list[Leak] | str:
 CHECKS: Mapping[str, Callable[[Case], list[Leak] | str]] = {
     "test cells among those seen": _check_cells,
     "kept controls among those seen": _check_controls,
-    "held-out conditions in training": _check_conditions,
+    "held-out conditions in training or validation": _check_conditions,
     "held-out perturbations under other names": _check_names,
     "genes chosen on test cells": _check_genes,
     "samples on both sides": _check_replicates,

@@ -14,30 +14,30 @@ NUMBER_ONLY = re.compile(
 """Names that count replicates anew in every context, and so name no sample."""
 
 
-def shared_replicates(train: pd.DataFrame, test: pd.DataFrame) -> list[str]:
+def shared_replicates(learned: pd.DataFrame, test: pd.DataFrame) -> list[str]:
     """Name the replicates of perturbed conditions that have cells on both sides.
 
     Parameters
     ----------
-    train, test
+    learned, test
         Labels of cells: context, perturbation, replicate.
     """
-    trained, tested = (_named(obs, CONTROL) for obs in (train, test))
+    trained, tested = (_named(obs, CONTROL) for obs in (learned, test))
     both = trained.merge(tested)
     return [f"{row.replicate} of {row.perturbation} in {row.context}" for row in both.itertuples()]
 
 
-def shared_donors(train: pd.DataFrame, test: pd.DataFrame) -> list[str]:
+def shared_donors(learned: pd.DataFrame, test: pd.DataFrame) -> list[str]:
     """Name the replicates, called as donors or samples are, of tested and of trained contexts.
 
-    Only where no tested context is trained on: elsewhere nothing is claimed of samples.
+    Only where no tested context is learned from: elsewhere nothing is claimed of samples.
 
     Parameters
     ----------
-    train, test
+    learned, test
         Labels of cells: context, perturbation, replicate.
     """
-    trained, tested = (_named(obs, None) for obs in (train, test))
+    trained, tested = (_named(obs, None) for obs in (learned, test))
     if set(trained["context"]) & set(tested["context"]):
         return []
     both = set(trained["replicate"]) & set(tested["replicate"])
