@@ -15,6 +15,9 @@ from wildcell.names import CONDITION, CONTROL, Expression, Kind
 from wildcell.scenarios.prediction import Prediction
 from wildcell.scenarios.task import Cells, Truth, cells_on
 
+LEAST_SHARE = 0.98
+"""A panel whose counts are less of the library sizes than this is one of more genes."""
+
 
 def check_conditions(obs: pd.DataFrame, asked: pd.DataFrame) -> None:
     """Raise `PredictionError` unless a prediction answers just the conditions asked.
@@ -60,7 +63,9 @@ def to_truth(prediction: Prediction, truth: Truth) -> Prediction:
     check_values(summarise_values(values), prediction.expression, obs)
     _refuse_other_logs(prediction, truth.test)
     if prediction.expression is Expression.COUNTS:
-        obs = obs.assign(total_counts=_library_sizes(values, obs, truth.test))
+        is_measured = np.isin(prediction.genes, truth.test.genes)
+        counts = values if is_measured.all() else values[:, is_measured]
+        obs = obs.assign(total_counts=_library_sizes(counts, obs, truth.test))
     scaled = _to_log_scale(values, obs, columns, prediction, truth.test)
     if is_unseen.any():
         scaled = _with_unseen(scaled, obs, truth, is_unseen, prediction.kind)
@@ -232,7 +237,7 @@ def _to_log_scale(
 
 
 def _library_sizes(counts: Matrix, obs: pd.DataFrame, truth: Cells) -> Floats:
-    """Return the total counts of predicted cells, as stated or else over the genes they have."""
+    """Return the total counts of predicted cells: as stated, or over the genes of the truth."""
     if truth.expression is not Expression.COUNTS or truth.target_sum is None:
         raise PredictionError(
             f"The prediction holds counts and the truth {truth.expression} values; give the "
@@ -240,7 +245,7 @@ def _library_sizes(counts: Matrix, obs: pd.DataFrame, truth: Cells) -> Floats:
         )
     if "total_counts" in obs:
         return obs["total_counts"].to_numpy(float)
-    if _is_panel_of_more(truth):
+    if is_panel_of_more(truth):
         raise PredictionError(
             "The prediction holds counts of a panel of genes, so that its library sizes are not "
             "known. State them in obs['total_counts'], or predict log1p values at a library size "
@@ -249,10 +254,10 @@ def _library_sizes(counts: Matrix, obs: pd.DataFrame, truth: Cells) -> Floats:
     return np.asarray(counts.sum(axis=1), dtype=float).ravel()
 
 
-def _is_panel_of_more(truth: Cells) -> bool:
-    """Whether the truth's library sizes are well above what its genes sum to."""
+def is_panel_of_more(truth: Cells) -> bool:
+    """Whether the library sizes of a truth of counts are well above what its genes sum to."""
     on_panel = float(truth.X.sum())
-    return on_panel < 0.98 * float(truth.obs["total_counts"].sum())
+    return on_panel < LEAST_SHARE * float(truth.obs["total_counts"].sum())
 
 
 def _log_scale(truth: Cells) -> Expression:

@@ -15,7 +15,7 @@ from wildcell.datasets.open import OpenCells
 from wildcell.datasets.values import summarise_values
 from wildcell.errors import DataError, PredictionError
 from wildcell.names import CONDITION, CONTROL, Expression
-from wildcell.scenarios.answer import check_values, gene_columns
+from wildcell.scenarios.answer import LEAST_SHARE, check_values, gene_columns
 from wildcell.scenarios.controls import kept_controls
 from wildcell.scenarios.folder import TRUTH_SIDES, truth_from
 from wildcell.scenarios.outside import on_genes, pose_from_files
@@ -23,9 +23,6 @@ from wildcell.scenarios.reading import ReadCells
 from wildcell.scenarios.task import Cells, Truth
 from wildcell.streams.matrix import SelectedRows, Stream, read_all
 from wildcell.streams.normalise import LogStream
-
-LEAST_SHARE = 0.98
-"""A panel whose counts are less of the library sizes than this is one of more genes."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +38,7 @@ class UnreadTruth:
     rows
         For each side, `test`, `kept` and `given`, where its cells stand in the file.
     sums
-        What the stored values of each cell of the file sum to, all genes of the file, (n_cells,).
+        What the stored values of each cell of the file sum to on the truth's genes, (n_cells,).
     is_posed_here
         Whether the question was posed by labels alone, so that noise is not yet known.
     """
@@ -56,8 +53,10 @@ class UnreadTruth:
         """Return a truth on the genes that it shares with others, in its own order."""
         own = pd.Index(self.truth.test.genes)
         chosen = on_genes(self.truth, genes)
-        columns = own.get_indexer(chosen.test.genes)
-        return replace(self, truth=chosen, X=SelectedRows(self.X, columns=columns))
+        if len(chosen.test.genes) == len(own):
+            return self
+        X = SelectedRows(self.X, columns=own.get_indexer(chosen.test.genes))
+        return replace(self, truth=chosen, X=X, sums=summarise_values(X).row_sums)
 
     def stream(self, linear_target_sum: float) -> LogStream:
         """Return the log values of all cells of the file."""
@@ -225,7 +224,7 @@ class UnreadPrediction:
             )
         if self.expression is not Expression.COUNTS:
             return self._of_log(X, to, linear_target_sum)
-        depth = self._depth(truth)
+        depth = self._depth(X, truth)
         return LogStream(X, self.expression, to.target_sum, linear_target_sum, total_counts=depth)
 
     def _of_log(self, X: Stream, to: Cells, linear_target_sum: float) -> LogStream:
@@ -237,7 +236,8 @@ class UnreadPrediction:
         own = None if self.expression is Expression.LOG2 else self.target_sum
         return LogStream(X, self.expression, to.target_sum, linear_target_sum, own_target_sum=own)
 
-    def _depth(self, truth: UnreadTruth) -> Floats:
+    def _depth(self, X: Stream, truth: UnreadTruth) -> Floats:
+        """Return library sizes: as stated, or what the counts `X` on the truth's genes sum to."""
         to = truth.truth.test
         if to.expression is not Expression.COUNTS or to.target_sum is None:
             raise PredictionError(
@@ -253,7 +253,9 @@ class UnreadPrediction:
                 "not known. State them in obs['total_counts'], or predict log1p values at a "
                 f"library size of {to.target_sum:g}."
             )
-        return self.read.look.row_sums
+        if X.shape[1] == self.read.X.shape[1]:
+            return self.read.look.row_sums
+        return summarise_values(X).row_sums
 
 
 def _nothing(shape: tuple[int, int]) -> Matrix:

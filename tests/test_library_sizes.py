@@ -1,0 +1,71 @@
+"""Library sizes of scored files are those of the genes that the truth's are sums over."""
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+
+import wildcell
+from wildcell.errors import PredictionError
+from wildcell.testing import toy_screen
+
+METRICS = ["effect_r2", "rmse"]
+
+
+def plain(cells):
+    return ad.AnnData(
+        X=sparse.csr_matrix(cells.X, dtype=np.float32),
+        obs=cells.obs[["context", "perturbation"]].astype(str),
+        var=pd.DataFrame(index=cells.var_names),
+    )
+
+
+@pytest.fixture(scope="module")
+def parts():
+    """Return a prediction, a truth, and training cells of other perturbations."""
+    screen = toy_screen(n_contexts=2, n_controls=80, n_cells=40, depth=400.0).cells
+    is_control = (screen.obs["perturbation"] == "control").to_numpy()
+    names = sorted(set(screen.obs["perturbation"]) - {"control"})
+    is_train = screen.obs["perturbation"].isin(names[:2]).to_numpy()
+    is_even = np.arange(screen.n_obs) % 2 == 0
+    rows = (~is_control & ~is_even & ~is_train, is_control | (is_even & ~is_train), is_train)
+    return tuple(plain(screen[each]) for each in rows)
+
+
+@pytest.fixture(params=["streamed", "read whole"])
+def train(request, parts, tmp_path):
+    """Return how the numbers of files are read: training cells make them be read whole."""
+    if request.param == "streamed":
+        return None
+    parts[2].write_h5ad(tmp_path / "train.h5ad")
+    return tmp_path / "train.h5ad"
+
+
+def half_of(cells, *, with_sizes=False):
+    """Return cells on the first half of the genes, with library sizes over all or without."""
+    half = cells[:, : cells.n_vars // 2].copy()
+    if with_sizes:
+        half.obs["total_counts"] = np.asarray(cells.X.sum(axis=1)).ravel()
+    return half
+
+
+def values_of(prediction, truth, train=None, **options):
+    """Return the scores of a prediction, as values in order."""
+    scores = wildcell.score(prediction, truth, metrics=METRICS, train=train, **options)
+    own = scores[scores["model"] == "prediction"]
+    return own.sort_values(["metric", "context", "perturbation"])["value"].to_numpy()
+
+
+def test_counts_of_a_panel_have_no_library_sizes_on_common_genes(parts, train):
+    prediction, truth, _ = parts
+    with pytest.raises(PredictionError, match="counts of a panel of genes"):
+        values_of(half_of(prediction), truth, train, genes="common")
+    found = values_of(half_of(prediction, with_sizes=True), truth, train, genes="common")
+    assert found[: len(found) // 2].mean() > 0.5
+
+
+def test_counts_beyond_the_genes_of_the_truth_are_not_in_library_sizes(parts, train):
+    prediction, truth, _ = parts
+    expected = values_of(half_of(prediction), half_of(truth), train)
+    np.testing.assert_allclose(values_of(prediction, half_of(truth), train), expected, rtol=1e-6)
