@@ -7,7 +7,8 @@ import pytest
 from scipy import sparse
 
 import wildcell
-from wildcell.errors import PredictionError
+from wildcell.errors import OptionError, PredictionError
+from wildcell.scenarios.file_case import Reading, open_case
 from wildcell.testing import toy_screen
 
 METRICS = ["effect_r2", "rmse"]
@@ -69,3 +70,46 @@ def test_counts_beyond_the_genes_of_the_truth_are_not_in_library_sizes(parts, tr
     prediction, truth, _ = parts
     expected = values_of(half_of(prediction), half_of(truth), train)
     np.testing.assert_allclose(values_of(prediction, half_of(truth), train), expected, rtol=1e-6)
+
+
+def lognorm(cells, target_sum=1e4, dtype=np.float32):
+    """Return log values as they are often stored, in single precision."""
+    values = cells.X.toarray().astype(np.float64)
+    shown = np.log1p(values / values.sum(axis=1, keepdims=True) * target_sum).astype(dtype)
+    stored = shown if dtype is np.float16 else sparse.csr_matrix(shown)
+    return ad.AnnData(stored, cells.obs, cells.var)
+
+
+def test_copies_of_a_mean_do_not_show_a_library_size(parts):
+    prediction, truth, _ = parts
+    in_log = lognorm(truth)
+    no_change = in_log[(truth.obs["perturbation"] == "control").to_numpy()].X.mean(axis=0)
+    X = np.repeat(np.asarray(no_change), prediction.n_obs, axis=0)
+    collapsed = ad.AnnData(X, prediction.obs, prediction.var)
+    case = open_case({"prediction": collapsed}, in_log, None, Reading())
+    assert any("taken to be at the truth's library size of 10000" in one for one in case.notes)
+    stated = values_of(collapsed, in_log, target_sum=1e4)
+    np.testing.assert_array_equal(values_of(collapsed, in_log), stated)
+    with pytest.raises(OptionError, match="cannot be seen"):
+        values_of(collapsed, truth)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("target_sum", [1e4, 1234.5, 1e6])
+def test_library_sizes_that_are_seen_are_free_of_rounding_and_told(dtype, target_sum, parts):
+    shown = [lognorm(part, target_sum, dtype) for part in parts[:2]]
+    case = open_case({"prediction": shown[0]}, shown[1], None, Reading())
+    depth = case.answers["prediction"].depth
+    assert depth == pytest.approx(target_sum, rel=0 if dtype is not np.float16 else 1e-3)
+    told = [one for one in case.notes if f"at a library size of {depth:g}, which its" in one]
+    assert len(told) in ({2} if dtype is not np.float16 else {1, 2})
+
+
+def test_log_values_in_single_precision_are_of_one_size(parts):
+    prediction, truth, _ = parts
+    rows = np.arange(prediction.n_obs) % 2 == 0
+    pair = {"a": lognorm(prediction[rows], 1234.56), "b": lognorm(prediction[~rows], 1234.56)}
+    scores = wildcell.score(pair, truth, metrics=METRICS)
+    for name, one in pair.items():
+        own = scores[scores["model"] == name].sort_values(["metric", "context", "perturbation"])
+        np.testing.assert_allclose(own["value"], values_of(one, truth), rtol=1e-6)

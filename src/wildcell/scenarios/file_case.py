@@ -26,9 +26,11 @@ from wildcell.scenarios.reading import (
     check_mean_scale,
     check_source,
     check_stated_sizes,
+    is_one_size,
     labelled,
     library_size,
     prediction_kind,
+    size_notes,
     stated_library_size,
     stated_or_detected,
 )
@@ -156,7 +158,11 @@ def open_case(
     notes = [
         sentence
         for answer in answers.values()
-        for sentence in (answer.note, f"{answer.read.file}: rows are {_word_of(answer.kind)}.")
+        for sentence in (
+            answer.note,
+            f"{answer.read.file}: rows are {_word_of(answer.kind)}.",
+            *size_notes(answer.read, answer.depth, reading.target_sum),
+        )
     ]
     notes += more
     if reading.is_on_common_genes:
@@ -211,20 +217,29 @@ def _one_depth(answers: Mapping[str, OpenAnswer]) -> float | None:
 
     None where all predictions are counts, too: then it is the truth's own.
     """
-    logs = [answer for answer in answers.values() if answer.expression is Expression.LOGNORM]
-    if any(answer.depth is None for answer in logs):
-        raise OptionError(
-            "The library size that the prediction's log1p values refer to cannot be seen; "
-            "say it with --target-sum, such as --target-sum 10000."
-        )
-    depths = {answer.depth: answer.read.file for answer in logs}
-    if len(depths) > 1:
-        found = ", ".join(f"{file} at {depth:g}" for depth, file in depths.items())
-        raise OptionError(
-            f"The predictions' log values are at several library sizes: {found}. Scores at two "
-            "sizes do not compare; bring them to one, or score them apart."
-        )
-    return next(iter(depths), None)
+    logs = {
+        name: answer for name, answer in answers.items() if answer.expression is Expression.LOGNORM
+    }
+    depths: dict[str, float] = {}
+    for name, answer in logs.items():
+        if answer.depth is None:
+            raise OptionError(
+                f"The library size that the log1p values of {name!r} refer to cannot be seen; "
+                "say it with --target-sum, such as --target-sum 10000."
+            )
+        depths[name] = answer.depth
+    first = next(iter(depths.values()), None)
+    if first is None:
+        return None
+    found = [f"{name!r} at {depth:g}" for name, depth in depths.items()]
+    counts = [name for name, one in answers.items() if one.expression is Expression.COUNTS]
+    if not counts and all(is_one_size(depth, first) for depth in depths.values()):
+        return first
+    found += [f"{name!r} holds counts, to be taken at the truth's own" for name in counts]
+    raise OptionError(
+        f"The predictions' log values are at several library sizes: {', '.join(found)}. Scores "
+        "at two sizes do not compare; bring all to log values at one, or score them apart."
+    )
 
 
 def _depth_of(
@@ -262,6 +277,7 @@ def _open_truth(
     expression, note = stated_or_detected(shown, None)
     check_source(shown, expression)
     own_depth = _own_depth(shown, expression)
+    notes = [note, *size_notes(shown, own_depth)]
     target_sum = _one_depth(answers) if expression is Expression.COUNTS else None
     if train is None:
         unread = posed_truth(
@@ -271,7 +287,7 @@ def _open_truth(
             target_sum=target_sum,
             is_anchored_to_all=reading.is_anchored_to_all,
         )
-        return unread.truth, unread, None, [note]
+        return unread.truth, unread, None, notes
     question = pose_from_files(
         as_dataset(shown, expression, own_depth),
         _training(train, reading, expression),
@@ -279,7 +295,7 @@ def _open_truth(
         target_sum=target_sum,
         is_anchored_to_all=reading.is_anchored_to_all,
     )
-    return question.truth, None, question.task, [note]
+    return question.truth, None, question.task, notes
 
 
 def _own_depth(read: ReadCells, expression: Expression) -> float | None:

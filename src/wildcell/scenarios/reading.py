@@ -20,8 +20,11 @@ from wildcell.names import CONDITION, CONTROL, UNS, Expression, Kind
 from wildcell.registry import did_you_mean
 from wildcell.streams.matrix import Stream, read_all
 
-SAME_DEPTH_TOLERANCE = 0.01
-"""Library sizes of log-normalised cells that agree within this share count as one."""
+SAME_DEPTH_TOLERANCE = 2e-3
+"""Library sizes of log values that agree within this share count as one: half precision does."""
+
+COPY_TOLERANCE = 1e-6
+"""Cells of a condition whose sums agree within this share are copies of one."""
 
 
 @dataclass(frozen=True)
@@ -266,7 +269,11 @@ def stated_library_size(read: ReadCells) -> float | None:
 
 
 def library_size(read: ReadCells) -> float | None:
-    """Return the library size that log1p values refer to, where the file says or shows it."""
+    """Return the library size that log1p values refer to, where the file says or shows it.
+
+    It is shown by cells that sum to one number, up to rounding, and are no copies of one another:
+    copies of a mean of log values agree, too, at less than the cells that it is the mean of.
+    """
     stated = stated_library_size(read)
     if stated is not None:
         return stated
@@ -274,7 +281,28 @@ def library_size(read: ReadCells) -> float | None:
     middle = float(np.median(sums)) if len(sums) else 0.0
     if not (middle > 0 and np.abs(sums - middle).max() <= SAME_DEPTH_TOLERANCE * middle):
         return None
-    return middle
+    return float(f"{middle:.5g}") if _do_cells_differ(read) else None
+
+
+def _do_cells_differ(read: ReadCells) -> bool:
+    """Whether in most conditions of several cells these are not copies of one."""
+    columns = [read.cells.obs[column].to_numpy() for column in CONDITION]
+    sums = pd.Series(read.look.row_sums).groupby(columns).agg(["size", "min", "max"])
+    several = sums[sums["size"] > 1]
+    differ = several["max"] - several["min"] > COPY_TOLERANCE * several["max"]
+    return bool(differ.sum() > len(several) / 2)
+
+
+def is_one_size(one: float, other: float) -> bool:
+    """Whether two library sizes differ by rounding at most."""
+    return abs(one - other) <= SAME_DEPTH_TOLERANCE * other
+
+
+def size_notes(read: ReadCells, size: float | None, said: float | None = None) -> list[str]:
+    """Return a sentence on a library size of log values that was seen, and not stated."""
+    if size is None or said is not None or stated_library_size(read) is not None:
+        return []
+    return [f"{read.file}: log1p values at a library size of {size:g}, which its cells sum to."]
 
 
 def check_mean_scale(file: str, kind: Kind, expression: Expression) -> None:

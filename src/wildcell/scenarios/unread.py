@@ -231,7 +231,8 @@ class UnreadPrediction:
         if self.target_sum not in {None, to.target_sum} and to.target_sum is None:
             raise PredictionError(
                 f"The prediction's log values are at a library size of {self.target_sum:g}, the "
-                "truth's at an unknown one; give them at the truth's."
+                "truth's at an unknown one; state the latter in the truth's "
+                "uns['wildcell']['target_sum'], or give the prediction at it."
             )
         own = None if self.expression is Expression.LOG2 else self.target_sum
         return LogStream(X, self.expression, to.target_sum, linear_target_sum, own_target_sum=own)
