@@ -113,3 +113,13 @@ def test_log_values_in_single_precision_are_of_one_size(parts):
     for name, one in pair.items():
         own = scores[scores["model"] == name].sort_values(["metric", "context", "perturbation"])
         np.testing.assert_allclose(own["value"], values_of(one, truth), rtol=1e-6)
+
+
+def test_log_values_of_more_genes_than_the_library_sizes_of_a_truth_are_refused(parts, train):
+    prediction, truth, _ = parts
+    in_log = lognorm(prediction)
+    with pytest.raises(PredictionError, match=r"State the truth's over all genes .*total_counts"):
+        values_of(in_log, half_of(truth), train)
+    found = values_of(in_log, half_of(truth, with_sizes=True))
+    expected = values_of(half_of(in_log), half_of(truth, with_sizes=True), target_sum=1e4)
+    np.testing.assert_array_equal(found, expected)

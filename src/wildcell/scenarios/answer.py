@@ -255,7 +255,9 @@ def _library_sizes(counts: Matrix, obs: pd.DataFrame, truth: Cells) -> Floats:
 
 
 def is_panel_of_more(truth: Cells) -> bool:
-    """Whether the library sizes of a truth of counts are well above what its genes sum to."""
+    """Whether a truth's library sizes are well above what its counts sum to on its genes."""
+    if truth.expression is not Expression.COUNTS:
+        return False
     on_panel = float(truth.X.sum())
     return on_panel < LEAST_SHARE * float(truth.obs["total_counts"].sum())
 

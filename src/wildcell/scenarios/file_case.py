@@ -14,9 +14,10 @@ import numpy as np
 from wildcell.arrays import Names
 from wildcell.datasets.dataset import Dataset
 from wildcell.datasets.open import OpenCells, open_cells
-from wildcell.errors import OptionError
+from wildcell.datasets.values import summarise_values
+from wildcell.errors import OptionError, PredictionError
 from wildcell.names import SHAM, Expression, Kind
-from wildcell.scenarios.answer import check_conditions
+from wildcell.scenarios.answer import LEAST_SHARE, check_conditions, is_panel_of_more
 from wildcell.scenarios.folder import is_truth, prediction_from, read_task
 from wildcell.scenarios.outside import as_dataset, on_genes, pose_from_files
 from wildcell.scenarios.prediction import Prediction
@@ -36,6 +37,7 @@ from wildcell.scenarios.reading import (
 )
 from wildcell.scenarios.task import Task, Truth, cells_on
 from wildcell.scenarios.unread import UnreadPrediction, UnreadTruth, judges_truth, posed_truth
+from wildcell.streams.matrix import SelectedRows
 
 
 @dataclass(frozen=True)
@@ -165,6 +167,7 @@ def open_case(
         )
     ]
     notes += more
+    _check_sizes_of_logs(answers, held_to if unread is None else unread)
     if reading.is_on_common_genes:
         genes = _common_genes(answers)
         unread = None if unread is None else unread.on_genes(genes)
@@ -240,6 +243,29 @@ def _one_depth(answers: Mapping[str, OpenAnswer]) -> float | None:
         f"The predictions' log values are at several library sizes: {', '.join(found)}. Scores "
         "at two sizes do not compare; bring all to log values at one, or score them apart."
     )
+
+
+def _check_sizes_of_logs(answers: Mapping[str, OpenAnswer], truth: Truth | UnreadTruth) -> None:
+    """Refuse log values at library sizes of more genes than those of a truth of counts."""
+    if isinstance(truth, UnreadTruth):
+        cells, is_panel = truth.truth.test, truth.is_panel_of_more
+    else:
+        cells, is_panel = truth.test, is_panel_of_more(truth.test)
+    if cells.expression is not Expression.COUNTS or is_panel:
+        return
+    for name, answer in answers.items():
+        is_shared = np.isin(answer.read.cells.var_names, cells.genes)
+        if answer.expression is not Expression.LOGNORM or is_shared.all() or not is_shared.any():
+            continue
+        shared = SelectedRows(answer.read.X, columns=np.flatnonzero(is_shared))
+        share = summarise_values(shared).linear_row_sums.sum()
+        if share < LEAST_SHARE * answer.read.look.linear_row_sums.sum():
+            raise PredictionError(
+                f"{name!r} holds log values of {len(is_shared)} genes, and the truth's library "
+                f"sizes are sums over its own {len(cells.genes)}: they are not of one size. State "
+                "the truth's over all genes in its obs['total_counts'], or take the prediction's "
+                "log values over the truth's genes alone."
+            )
 
 
 def _depth_of(
