@@ -71,6 +71,20 @@ def own_rows(table, model, name="prediction"):
     return table[table["model"] == model].assign(model=name).reset_index(drop=True)
 
 
+def test_a_condition_in_several_control_groups_is_refused_by_name(cells):
+    truth, predictions = cells
+    grouped = truth.copy()
+    grouped.obs["control_group"] = np.where(np.arange(truth.n_obs) % 8 < 4, "day 1", "day 2")
+    with pytest.raises(DataError, match=r"lie in several control groups, such as .* 'day 1', 'day"):
+        wildcell.score(predictions["a"], grouped)
+
+
+def test_a_label_of_controls_that_does_not_occur_is_said_not_to(cells):
+    truth, predictions = cells
+    with pytest.raises(DataError, match="no cells labelled 'contrl', as controls are said to be"):
+        wildcell.score(predictions["a"], truth, control="contrl")
+
+
 @pytest.mark.parametrize("preset", [None, "cell-eval-0.8"])
 def test_python_gives_the_table_of_the_command(preset, cells, files, tmp_path):
     out = tmp_path / "scores.parquet"

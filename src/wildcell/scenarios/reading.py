@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from wildcell.arrays import as_csr
 from wildcell.datasets.check_expression import COUNT_TOLERANCE, check_expression
-from wildcell.datasets.labels import as_text, is_missing
+from wildcell.datasets.labels import as_text, is_missing, some_of
 from wildcell.datasets.open import OpenCells
 from wildcell.datasets.values import ValueSummary, summarise_values
 from wildcell.errors import DataError, OptionError, PredictionError
@@ -91,11 +91,7 @@ def labelled(given: OpenCells, labels: Labels) -> ReadCells:
     columns, file = given.obs, given.name
     obs = pd.DataFrame(index=pd.Index(columns.index.astype(str)))
     obs["perturbation"] = _text(columns, labels.perturbation, file)
-    if labels.control != CONTROL and (obs["perturbation"] == CONTROL).any():
-        raise DataError(
-            f"{file} has cells of a perturbation called {CONTROL!r} beside the controls, "
-            f"{labels.control!r}; rename it."
-        )
+    _check_control(obs["perturbation"], labels.control, file)
     obs.loc[obs["perturbation"] == labels.control, "perturbation"] = CONTROL
     has_context = labels.context in columns
     obs["context"] = _text(columns, labels.context, file) if has_context else "all"
@@ -138,6 +134,22 @@ def _check_shape(given: OpenCells, labels: Labels) -> None:
         )
 
 
+def _check_control(perturbations: "pd.Series[str]", control: str, file: str) -> None:
+    n_named_so = int((perturbations == CONTROL).sum())
+    if control == CONTROL or n_named_so == 0:
+        return
+    if not (perturbations == control).any():
+        raise DataError(
+            f"{file} has no cells labelled {control!r}, as controls are said to be, but "
+            f"{n_named_so} labelled {CONTROL!r}; if these are the controls, say --control "
+            f"{CONTROL}, else rename them."
+        )
+    raise DataError(
+        f"{file} has cells of a perturbation called {CONTROL!r} beside the controls, "
+        f"{control!r}; rename it."
+    )
+
+
 def _text(obs: pd.DataFrame, column: str, file: str) -> NDArray[np.object_]:
     missing = is_missing(obs[column])
     if missing.any():
@@ -152,7 +164,8 @@ def check_source(read: ReadCells, expression: Expression) -> None:
     """Raise `DataError` with all problems of the numbers of labelled cells.
 
     Those of a truth and of training cells: values that are not finite or do not fit the scale,
-    library sizes that cannot be, cells of one name, perturbations with one cell.
+    library sizes that cannot be, cells of one name, conditions with one cell or in several control
+    groups.
     """
     cells, has_sizes = read.cells, "total_counts" in read.cells.obs
     problems = list(check_expression(cells, expression, is_gene_subset=has_sizes, values=read.look))
@@ -165,9 +178,25 @@ def check_source(read: ReadCells, expression: Expression) -> None:
             f"{len(alone)} conditions have one cell, too few to judge by: "
             f"{', '.join(alone[:3])}. Leave them out."
         )
+    problems += filter(None, [_in_several_groups(cells.obs)])
     if problems:
         listing = "\n".join(f"  - {problem}" for problem in problems)
         raise DataError(f"{read.file} cannot be used:\n{listing}")
+
+
+def _in_several_groups(obs: pd.DataFrame) -> str:
+    """Say which conditions lie in several control groups; '' where none does."""
+    perturbed = obs.loc[obs["perturbation"] != CONTROL, [*CONDITION, "control_group"]]
+    groups = perturbed.drop_duplicates().groupby(CONDITION, sort=True)["control_group"].agg(sorted)
+    several = groups[groups.str.len() > 1]
+    if several.empty:
+        return ""
+    context, perturbation = several.index[0]
+    return (
+        f"{len(several)} conditions lie in several control groups, such as {perturbation} in "
+        f"{context}: {some_of(several.iloc[0])}. Each is measured against the controls of one: "
+        "give its cells one control_group, or each group a context of its own."
+    )
 
 
 def check_stated_sizes(read: ReadCells) -> None:
