@@ -1,6 +1,7 @@
 """Files of cells opened without reading their numbers, which are then read in chunks."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -83,14 +84,13 @@ def open_cells(source: "Path | ad.AnnData", name: str = "") -> OpenCells:
     check_exists(source)
     if source.suffix not in (".h5ad", ".zarr"):
         raise DataError(f"{source} is neither .h5ad nor .zarr; convert it with: wildcell curate")
-    with explaining(source, source.suffix[1:]):
-        file = zarr.open_group(source, mode="r") if source.suffix == ".zarr" else h5py.File(source)
+    with _opened(source) as file:
         if not _is_known(file):
             return _of_memory(read_cells(source), str(source), source)
         uns = ad.io.read_elem(file["uns"]) if "uns" in file else {}
         return OpenCells(
             str(source),
-            _Guarded(_stored(file["X"], str(source)), source),
+            _InFile(source, _stored(file["X"], str(source)).shape, source.stat().st_mtime_ns),
             ad.io.read_elem(file["obs"]),
             ad.io.read_elem(file["var"]).index,
             uns,
@@ -168,22 +168,28 @@ def _stored_sparse(group: Group, name: str) -> Stream:
     return SparseColumns(rows) if across else rows
 
 
+@contextmanager
+def _opened(path: Path) -> Iterator[Group]:
+    """Open a file of cells and close it; what readers raise becomes a `DataError`."""
+    with ExitStack() as stack:
+        stack.enter_context(explaining(path, path.suffix[1:]))
+        if path.suffix == ".zarr":
+            yield zarr.open_group(path, mode="r")
+        else:
+            yield stack.enter_context(h5py.File(path))
+
+
 @dataclass(frozen=True)
-class _Guarded:
-    """A matrix in a file that may turn out to be damaged while it is read."""
+class _InFile:
+    """A matrix in a file that is open only while it is read, and may turn out to be damaged."""
 
-    of: Stream
     path: Path
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.of.shape
+    shape: tuple[int, int]
+    written: int
 
     def chunks(self, n_values: int = CHUNK) -> Iterator[Chunk]:
-        chunks = self.of.chunks(n_values)
-        while True:
-            with explaining(self.path, self.path.suffix[1:]):
-                chunk = next(chunks, None)
-            if chunk is None:
-                return
-            yield chunk
+        """Yield all rows in order, about `n_values` stored values at a time, a row at least."""
+        with _opened(self.path) as file:
+            if self.path.stat().st_mtime_ns != self.written:
+                raise DataError(f"{self.path} was changed while it was read; start again.")
+            yield from _stored(file["X"], str(self.path)).chunks(n_values)
