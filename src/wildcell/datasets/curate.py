@@ -21,7 +21,14 @@ from wildcell.datasets.harmonise import (
     name_genes,
     take_expression,
 )
-from wildcell.datasets.labels import as_text, find_column, is_missing, matches, some_of
+from wildcell.datasets.labels import (
+    as_text,
+    find_column,
+    is_missing,
+    matches,
+    modality_words,
+    some_of,
+)
 from wildcell.datasets.perturbations import name_perturbations, perturbation_times
 from wildcell.datasets.quality import drop_poor, drop_rare_genes, without_labels
 from wildcell.datasets.read import (
@@ -281,8 +288,9 @@ def _labels_or(
 
 
 def _modalities(source: pd.DataFrame, options: CurateOptions) -> "pd.Series[str]":
-    found = _labels_or(source, options.modality_column, "--modality-column", str(options.modality))
-    return found.str.lower().str.replace("[-_ ]", "", regex=True)
+    return modality_words(
+        _labels_or(source, options.modality_column, "--modality-column", str(options.modality))
+    )
 
 
 def _metadata(

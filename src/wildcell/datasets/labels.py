@@ -57,6 +57,18 @@ def is_missing(labels: "pd.Series[Any]") -> Booleans:
     return np.asarray(as_text(labels) == "")
 
 
+def modality_words(labels: "pd.Series[Any]") -> "pd.Series[str]":
+    """Return words for modalities without case, hyphens and spaces, '' where missing.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> modality_words(pd.Series(["Drug", "CRISPR-i", None])).tolist()
+    ['drug', 'crispri', '']
+    """
+    return as_text(labels).str.lower().str.replace("[-_ ]", "", regex=True)
+
+
 def matches(table: pd.DataFrame, clauses: Sequence[str]) -> Booleans:
     """Tell which rows satisfy all clauses `COLUMN=VALUE` and `COLUMN!=VALUE`, compared as text.
 

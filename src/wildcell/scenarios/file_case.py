@@ -20,6 +20,7 @@ from wildcell.names import SHAM, Expression, Kind
 from wildcell.scenarios.answer import LEAST_SHARE, check_conditions, is_panel_of_more
 from wildcell.scenarios.folder import is_truth, prediction_from, read_task
 from wildcell.scenarios.outside import as_dataset, on_genes, pose_from_files
+from wildcell.scenarios.parts import notes_on_parts
 from wildcell.scenarios.prediction import Prediction
 from wildcell.scenarios.reading import (
     Labels,
@@ -302,6 +303,7 @@ def _open_truth(
     shown = labelled(opened, reading.labels)
     expression, note = stated_or_detected(shown, None)
     check_source(shown, expression)
+    notes = [note, *notes_on_parts(shown)]
     own_depth = _own_depth(shown, expression)
     notes = [note, *size_notes(shown, own_depth)]
     target_sum = _one_depth(answers) if expression is Expression.COUNTS else None

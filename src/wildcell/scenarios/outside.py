@@ -8,11 +8,12 @@ import pandas as pd
 from scipy import sparse
 
 from wildcell.arrays import Names, as_csr
-from wildcell.datasets.dataset import COMPONENT_COLUMNS, Dataset
+from wildcell.datasets.dataset import Dataset
 from wildcell.errors import DataError, PredictionError
 from wildcell.names import CONDITION, CONTROL, UNS, Expression, Role, with_options
 from wildcell.scenarios.controls import common_controls
 from wildcell.scenarios.panel import CELL_COLUMNS
+from wildcell.scenarios.parts import components_of
 from wildcell.scenarios.pose import Question, pose
 from wildcell.scenarios.preprocess import median_depth
 from wildcell.scenarios.reading import ReadCells
@@ -61,19 +62,13 @@ def as_dataset(
     """
     screen = read.in_memory.copy() if with_numbers else read.cells.copy()
     metadata = dict(screen.uns[UNS])
-    metadata.setdefault("components", _opaque_components(screen.obs["perturbation"]))
+    metadata["components"] = components_of(read)
     metadata["expression"] = str(expression)
     metadata["target_sum"] = target_sum
     screen.uns[UNS] = metadata
     if expression is Expression.COUNTS and "total_counts" not in screen.obs:
         screen.obs["total_counts"] = read.look.row_sums
     return Dataset(read.stem, screen)
-
-
-def _opaque_components(perturbations: pd.Series) -> pd.DataFrame:
-    keys = sorted(set(perturbations) - {CONTROL})
-    parts = {"perturbation": keys, "component": keys, "dose": np.nan, "unit": "", "time": np.nan}
-    return pd.DataFrame(parts)[COMPONENT_COLUMNS]
 
 
 def pose_from_files(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from wildcell.arrays import as_csr
 from wildcell.datasets.check_expression import COUNT_TOLERANCE, check_expression
-from wildcell.datasets.labels import as_text, is_missing, some_of
+from wildcell.datasets.labels import as_text, is_missing, modality_words, some_of
 from wildcell.datasets.open import OpenCells
 from wildcell.datasets.values import ValueSummary, summarise_values
 from wildcell.errors import DataError, OptionError, PredictionError
@@ -98,6 +98,8 @@ def labelled(given: OpenCells, labels: Labels) -> ReadCells:
     for column, default in _defaults(obs).items():
         known = columns[column].astype(str).to_numpy() if column in columns else default
         obs[column] = known
+    if "modality" in columns:
+        obs["modality"] = modality_words(columns["modality"]).to_numpy(dtype=object)
     if "total_counts" in columns:
         obs["total_counts"] = pd.to_numeric(columns["total_counts"], errors="coerce").to_numpy()
     cells = ad.AnnData(
