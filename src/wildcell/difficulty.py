@@ -4,20 +4,26 @@ Distances to training are made of what models may see; the size of the effect an
 measured are the judge's own, and go where its truth goes.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
 from wildcell.arrays import Booleans, Codes
+from wildcell.judge import Judge
 from wildcell.metrics.convention import OURS
 from wildcell.metrics.differential import differential
 from wildcell.metrics.response import Response
 from wildcell.metrics.signal import correlation_ceiling, measured_signal
-from wildcell.names import CONDITION, CONDITION_COLUMNS, SHAM, Status
+from wildcell.names import CONDITION, CONDITION_COLUMNS, SHAM, Role, Status
 from wildcell.novelty import novelty
 from wildcell.scenarios.judged import judged_by
 from wildcell.scenarios.pose import Question
 from wildcell.scenarios.split import Split
 from wildcell.scenarios.task import Truth
+
+MEASURED = ["effect_size", "n_de_genes", "correlation_ceiling"]
+"""What the judge's cells say of a condition."""
 
 SIGNIFICANT = 0.05
 """The false discovery rate below which a gene is differentially expressed."""
@@ -75,6 +81,40 @@ def condition_table(question: Question, split: Split) -> pd.DataFrame:
     )[CONDITION_COLUMNS]
 
 
+def judged_conditions(judge: Judge) -> pd.DataFrame:
+    """Return the conditions that predictions from elsewhere are judged on, with their difficulty.
+
+    What follows from training cells is NaN, for there are none; so is `n_de_genes` where no metric
+    asked for tests of a truth that is left in its file. `judged` is None.
+
+    Returns
+    -------
+    `CONDITION_COLUMNS`, a row a condition of the truth, in its order.
+    """
+    truth = judge.truth
+    numbers = np.full((3, len(truth.conditions)), np.nan)
+    for rows, response in judge.measured():
+        numbers[0, rows] = measured_signal(response).signal
+        numbers[2, rows] = correlation_ceiling(response)
+        if judge.has_all_tests:
+            numbers[1, rows] = response.de.significant(SIGNIFICANT).sum(axis=1)
+    numbers[:, _has_few_controls(truth)] = np.nan
+    table = truth.conditions.assign(
+        role=str(Role.TEST),
+        reason="",
+        **dict(zip(MEASURED, numbers, strict=True)),
+        **{
+            name: getattr(truth.origin, name)
+            for name in ("scenario", "dataset", "arm", "seed", "fold")
+        },
+        judged=None,
+    ).reindex(columns=CONDITION_COLUMNS)
+    why = dict.fromkeys(["context_distance", "perturbation_distance"], "no training cells")
+    if not judge.has_all_tests:
+        why["n_de_genes"] = "no metric asked for tests"
+    return table.assign(unknown=_reasons(table, truth, why))
+
+
 def measured_difficulty(truth: Truth) -> pd.DataFrame:
     """Return how large and how well measured the true effects are.
 
@@ -103,9 +143,8 @@ def measured_difficulty(truth: Truth) -> pd.DataFrame:
         n_de_genes=_n_de_genes(truth, tested=measured.kept_genes),
         correlation_ceiling=correlation_ceiling(measured),
     )
-    numbers = ["effect_size", "n_de_genes", "correlation_ceiling"]
-    table[numbers] = table[numbers].astype(np.float64)
-    table.loc[has_few, numbers] = np.nan
+    table[MEASURED] = table[MEASURED].astype(np.float64)
+    table.loc[has_few, MEASURED] = np.nan
     return table
 
 
@@ -165,8 +204,10 @@ def _has_few_controls(truth: Truth) -> Booleans:
     return np.asarray((kept + given < OURS.min_controls) | (kept == 0) | (given == 0))
 
 
-def _reasons(table: pd.DataFrame, truth: Truth) -> "pd.Series[str]":
-    """Say of each condition which numbers are unknown, and why."""
+def _reasons(
+    table: pd.DataFrame, truth: Truth, others: Mapping[str, str] | None = None
+) -> "pd.Series[str]":
+    """Say of each condition which numbers are unknown, and why; `others` are reasons of its own."""
     few = pd.MultiIndex.from_frame(truth.conditions.loc[_has_few_controls(truth), CONDITION])
     has_few = pd.MultiIndex.from_frame(table[CONDITION]).isin(few)
     measured = np.where(has_few, Status.TOO_FEW_CONTROLS, Status.TOO_FEW_CELLS)
@@ -177,6 +218,7 @@ def _reasons(table: pd.DataFrame, truth: Truth) -> "pd.Series[str]":
         "effect_size": measured,
         "n_de_genes": measured,
         "correlation_ceiling": measured,
+        **(others or {}),
     }
     said = pd.DataFrame(
         {

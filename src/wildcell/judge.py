@@ -1,6 +1,6 @@
 """Where the two towers meet: truth and prediction become responses, and responses scores."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
@@ -161,6 +161,16 @@ class Judge:
                 self._measured[block], self.metrics, has_few_controls=self._few_or_noisy[block]
             )
         )
+
+    def measured(self) -> Iterator[tuple[Codes, Response]]:
+        """Yield the true responses, with the rows of the truth's conditions that each is of."""
+        for block, rows in self._rows.items():
+            yield rows, self._measured[block]
+
+    @property
+    def has_all_tests(self) -> bool:
+        """Whether all test cells can be tested for differential expression, not some drawn."""
+        return self.evidence is None or self.evidence.test.tests is not None
 
     @cached_property
     def _n(self) -> int:

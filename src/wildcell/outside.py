@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from wildcell.datasets.open import content_of
+from wildcell.difficulty import judged_conditions
 from wildcell.errors import OptionError
 from wildcell.file_evidence import answer_evidence
 from wildcell.judge import Judge
@@ -22,13 +23,21 @@ from wildcell.record import Result, costs_of, flags_of, key_of, labelled_scores,
 from wildcell.results.rank import rank
 from wildcell.scenarios.additive import sum_of_singles
 from wildcell.scenarios.file_case import FileCase, Reading, Source, open_case
+from wildcell.scenarios.outside import QUESTION
 from wildcell.scenarios.prediction import Prediction
 from wildcell.scenarios.scenario import DEFAULT_METRICS
 from wildcell.scenarios.task import Task, Truth
 from wildcell.store.fingerprint import fingerprint
 from wildcell.store.keeping import Shelf
 from wildcell.store.provenance import Cost, measured, now
-from wildcell.store.runs import RECORD, RunKey, claimed, finish, finished_record
+from wildcell.store.runs import (
+    RECORD,
+    RunKey,
+    claimed,
+    finish,
+    finished_record,
+    keep_conditions,
+)
 from wildcell.truth_shelf import evidence_of, keep_tests, replicate_of, shelf_of_truth
 
 BASELINES = ["no-change", "perturbed-mean", "context-transfer", "additive", "matching-mean"]
@@ -43,8 +52,8 @@ class FileJudgement:
     ----------
     predictions
         As they were given, by name.
-    truth
-        What they were held to.
+    judge
+        Who scored them.
     source, reading
         The truth as it was given, and how all were read.
     results
@@ -56,13 +65,18 @@ class FileJudgement:
     """
 
     predictions: Mapping[str, Source]
-    truth: Truth
+    judge: Judge
     source: Source
     reading: Reading
     results: Mapping[str, Result]
     notes: Sequence[str]
     cost: Cost
     started: str
+
+    @property
+    def truth(self) -> Truth:
+        """What the predictions were held to."""
+        return self.judge.truth
 
     @cached_property
     def scores(self) -> pd.DataFrame:
@@ -80,6 +94,9 @@ class FileJudgement:
     def keep(self, runs: Path) -> list[Path]:
         """Write the predictions' runs, and those of the others that are not there yet.
 
+        The conditions are written beside them, unless those of a judge's truth are there: `wildcell
+        run` knows more of them.
+
         Returns
         -------
         The folders of the predictions' runs.
@@ -89,6 +106,7 @@ class FileJudgement:
             with claimed(folder):
                 if name in self.predictions or not (folder / RECORD).exists():
                     self._keep_run(name, folder)
+                self._keep_conditions(self._key(name).conditions(runs))
         return [self._key(name).folder(runs) for name in self.predictions]
 
     def _keep_run(self, name: str, folder: Path) -> None:
@@ -107,6 +125,12 @@ class FileJudgement:
         )
         n_cells = self.truth.test.n
         finish(folder, record, labelled_scores(key, result.scores), costs_of(self.cost, n_cells))
+
+    def _keep_conditions(self, path: Path) -> None:
+        if path.exists() and not self.truth.origin.scenario.startswith(QUESTION.name):
+            return
+        asked = fingerprint(content_of(self.source), self.reading)
+        keep_conditions(path, asked, lambda: judged_conditions(self.judge))
 
     def _inputs(self, name: str) -> Mapping[str, str]:
         """Return fingerprints of what was judged; a baseline goes by the first prediction."""
@@ -164,6 +188,8 @@ def judge_files(
     if reading.seed < 0:
         raise OptionError(f"Seeds are whole numbers of at least 0; got {reading.seed}.")
     check_names(predictions)
+    if cache is not None and cache.exists() and not cache.is_dir():
+        raise OptionError(f"The cache, {cache}, is a file; name a folder.")
     with measured() as cost:
         case = open_case(predictions, truth, train, reading)
         found = find_metrics(metrics)
@@ -178,7 +204,7 @@ def judge_files(
             results[CEILING] = Result(Status.OK, judge.ceilings())
         keep_tests(judge)
     notes = [*case.notes, *(shelf.notes if shelf else ())]
-    return FileJudgement(predictions, judge.truth, truth, reading, results, notes, cost, started)
+    return FileJudgement(predictions, judge, truth, reading, results, notes, cost, started)
 
 
 def check_names(names: Collection[str]) -> None:

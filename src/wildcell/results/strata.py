@@ -105,8 +105,8 @@ def strata(conditions: pd.DataFrame, *, by: str, bins: int = BINS) -> pd.DataFra
     tested = without_shams(conditions[conditions["role"] == Role.TEST])
     if tested.empty:
         raise OptionError(
-            "Nothing is known of the conditions of these runs: wildcell run writes it, and files "
-            "that are scored from elsewhere have none."
+            "Nothing is known of the conditions of these runs: wildcell run writes it, and "
+            "wildcell score --runs."
         )
     tables = [_of_question(table, by, bins) for _, table in tested.groupby(QUESTION, sort=True)]
     return pd.concat(tables, ignore_index=True)

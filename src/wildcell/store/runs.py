@@ -151,8 +151,8 @@ def keep_conditions(path: Path, asked: str, make: Callable[[], pd.DataFrame]) ->
 def read_conditions(runs: Path) -> pd.DataFrame:
     """Return the conditions of all questions as one long table, those tested with their difficulty.
 
-    Joined to scores by scenario, dataset, arm, seed, fold, context and perturbation. It has no rows
-    where no question was asked with its data at hand, as for scores of files from elsewhere.
+    Joined to scores by scenario, dataset, arm, seed, fold, context and perturbation. Of scores of
+    files from elsewhere it has what the truth alone tells.
     """
     tables = [pd.read_parquet(path) for path in sorted(runs.rglob(f"{CONDITIONS}-*.parquet"))]
     if not tables:
