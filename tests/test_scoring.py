@@ -11,11 +11,17 @@ from scipy import sparse
 import wildcell
 from wildcell import by_preset, file_evidence, truth_shelf
 from wildcell.cli.main import main
+from wildcell.datasets.dataset import COMPONENT_COLUMNS
+from wildcell.difficulty import MEASURED, measured_difficulty
 from wildcell.errors import BenchmarkError, DataError, OptionError, PredictionError
 from wildcell.metrics import distance, response
 from wildcell.names import SCORE_COLUMNS
+from wildcell.outside import judge_files
 from wildcell.results.rank import rank
 from wildcell.results.summary import means_table
+from wildcell.scenarios.file_case import Reading, open_case
+from wildcell.scoring import ScoreNotes
+from wildcell.store.runs import read_conditions
 from wildcell.testing import toy_screen
 
 SEVERAL = ["pearson_delta", "energy_distance_pca", "de_auprc", "retrieval_cosine"]
@@ -83,6 +89,127 @@ def test_a_label_of_controls_that_does_not_occur_is_said_not_to(cells):
     truth, predictions = cells
     with pytest.raises(DataError, match="no cells labelled 'contrl', as controls are said to be"):
         wildcell.score(predictions["a"], truth, control="contrl")
+
+
+BAD_COMPONENTS = {
+    "a text": ("KLF1", "is a str; it must be a table with the columns perturbation"),
+    "other columns": (pd.DataFrame({"gene": ["KLF1"]}), "found: gene"),
+    "lacking perturbations": (
+        pd.DataFrame([["X", "X", 1.0, "", 1.0]], columns=COMPONENT_COLUMNS),
+        r"lacks \d+ of its perturbations",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_COMPONENTS)
+def test_components_that_cannot_be_used_are_refused_in_words(kind, cells):
+    truth, predictions = cells
+    stated, message = BAD_COMPONENTS[kind]
+    one = truth.copy()
+    one.uns["wildcell"] = {"components": stated}
+    with pytest.raises(DataError, match=message):
+        wildcell.score(predictions["a"], one, metrics="rmse")
+
+
+BAD_OPTIONS = {
+    "metrics": ([], None, [3], "", {"rmse": 1}),
+    "seed": (1.5, "a", None, -1),
+    "target_sum": ("1e4", 0, float("nan")),
+    "perturbation_column": (None, ""),
+    "control": (None,),
+}
+
+
+@pytest.mark.parametrize("word", BAD_OPTIONS)
+def test_options_of_another_kind_are_refused_in_words(word, cells):
+    truth, predictions = cells
+    for value in BAD_OPTIONS[word]:
+        with pytest.raises(OptionError):
+            wildcell.score(predictions["a"], truth, **{word: value})
+
+
+def test_metrics_may_have_commas_between_them(cells):
+    truth, predictions = cells
+    table = wildcell.score(predictions["a"], truth, metrics="rmse, mae")
+    assert set(table["metric"]) == {"rmse", "mae"}
+
+
+def test_a_cache_that_is_a_file_is_refused(cells, tmp_path):
+    truth, predictions = cells
+    (tmp_path / "cache").write_text("taken")
+    with pytest.raises(OptionError, match="is a file; name a folder"):
+        wildcell.score(predictions["a"], truth, cache=tmp_path / "cache")
+
+
+def test_what_is_noted_of_the_cells_is_in_the_table_and_a_warning(cells):
+    truth, predictions = cells
+    with pytest.warns(ScoreNotes, match="halved after the fact"):
+        table = wildcell.score(predictions["a"], truth, metrics="rmse")
+    assert any("by the look of its numbers" in note for note in table.attrs["notes"])
+
+
+def test_files_that_were_scored_can_be_written_anew(cells, tmp_path):
+    truth, predictions = cells
+    paths = [tmp_path / "prediction.h5ad", tmp_path / "truth.h5ad"]
+    for path, some in zip(paths, (predictions["a"], truth), strict=True):
+        some.write_h5ad(path)
+    judgement = judge_files({"mine": paths[0]}, paths[1], metrics=["rmse"])
+    for path, some in zip(paths, (predictions["b"], truth), strict=True):
+        some.write_h5ad(path)
+    assert "mine" in judgement.results
+
+
+def relabelled(cells, names):
+    one = cells.copy()
+    one.obs["perturbation"] = one.obs["perturbation"].astype(str).replace(names)
+    return one
+
+
+def test_labels_that_look_like_combinations_are_noted(cells):
+    truth, predictions = cells
+    keys = sorted(set(truth.obs["perturbation"]) - {"control"})
+    n_joined = sum("+" in key for key in keys)
+    first, second = [key for key in keys if "+" not in key][:2]
+    names = {first: f"{first}_{second}", second: f"ctrl+{second}"}
+    pair = [relabelled(one, names) for one in (predictions["a"], truth)]
+    notes = wildcell.score(*pair, metrics="rmse").attrs["notes"]
+    assert any(f"{n_joined + 2} perturbations look like combinations" in note for note in notes)
+    stated = truth.copy()
+    stated.uns["wildcell"] = {
+        "components": pd.DataFrame({"perturbation": keys, "component": keys}).reindex(
+            columns=COMPONENT_COLUMNS
+        )
+    }
+    notes = wildcell.score(predictions["a"], stated, metrics="rmse").attrs["notes"]
+    assert not any("look like combinations" in note for note in notes)
+
+
+def test_modalities_are_known_whatever_their_case_and_others_are_noted(cells):
+    truth, predictions = cells
+    tables = {}
+    for word in ("drug", "Drug", "CRISPR-i", "voodoo"):
+        one = truth.copy()
+        one.obs["modality"] = word
+        tables[word] = wildcell.score(predictions["a"], one, metrics="pearson_delta")
+    same(tables["Drug"], tables["drug"])
+    assert not tables["Drug"].equals(tables["CRISPR-i"])
+    noted = [word for word, table in tables.items() if "voodoo" in str(table.attrs["notes"])]
+    assert noted == ["voodoo"]
+
+
+def test_runs_of_scored_files_can_be_laid_in_strata(files, tmp_path, capsys):
+    runs, paths = tmp_path / "runs", [files / "a.h5ad", files / "truth.h5ad"]
+    options = ["--out", tmp_path / "s.csv", "--runs", runs]
+    main(["score", *map(str, (*paths, *options))])
+    main(["rank", str(runs), "--by", "effect_size", "--bins", "2"])
+    assert "effect_size" in capsys.readouterr().out
+    found = read_conditions(runs).set_index(["context", "perturbation"]).sort_index()
+    read = open_case({"a": paths[0]}, paths[1], None, Reading()).unread.read_all()
+    expected = measured_difficulty(read).set_index(["context", "perturbation"]).sort_index()
+    assert (found["n_cells"] == expected["n_test_cells"]).all()
+    for name in MEASURED:
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-4, err_msg=name)
+    assert found["unknown"].str.contains("context_distance: no training cells").all()
 
 
 @pytest.mark.parametrize("preset", [None, "cell-eval-0.8"])

@@ -100,3 +100,14 @@ def _load_plug_in(name: str, load: Callable[[], object]) -> None:
             f"The installed plug-in {name!r} cannot be imported ({type(error).__name__}: {error}); "
             "mend or uninstall it."
         ) from error
+
+
+def split_names(text: str) -> list[str]:
+    """Read names with commas between them.
+
+    Examples
+    --------
+    >>> split_names("rmse, mae")
+    ['rmse', 'mae']
+    """
+    return [name.strip() for name in text.split(",") if name.strip()]

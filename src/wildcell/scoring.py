@@ -1,6 +1,9 @@
 """Scoring from Python: predictions and a truth in, the long table out."""
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Collection, Mapping, Sequence
+from math import inf
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
@@ -11,6 +14,7 @@ from wildcell.by_preset import PresetScores, score_all_by_preset
 from wildcell.errors import OptionError
 from wildcell.names import Expression
 from wildcell.outside import FileJudgement, check_names, judge_files
+from wildcell.registry import split_names
 from wildcell.scenarios.file_case import Reading, Source
 from wildcell.scenarios.reading import Labels
 
@@ -20,6 +24,11 @@ Cells: TypeAlias = ad.AnnData | str | Path
 Genes: TypeAlias = Literal["all", "common"]
 Conditions: TypeAlias = Literal["exact", "asked"]
 Anchor: TypeAlias = Literal["given", "all"]
+
+
+class ScoreNotes(UserWarning):
+    """What was read, detected and flagged in cells that were scored."""
+
 
 ONE = "prediction"
 """What a prediction is called that is the only one."""
@@ -57,7 +66,7 @@ def score(
     truth
         Test cells and controls, or the judge's file of `wildcell split`.
     metrics
-        Names that `wildcell metrics` lists, or `headline`, or `all`.
+        Names that `wildcell metrics` lists, or `headline`, or `all`: in a list, or with commas.
     preset
         Score as another package does, under its names; see `wildcell presets`.
     perturbation_column, context_column
@@ -88,7 +97,9 @@ def score(
     Returns
     -------
     The scores table: one row a model, condition and metric, each with its status. Beside the
-    predictions there are the `replicate` and the `ceiling`, and with `train` the baselines.
+    predictions there are the `replicate` and the `ceiling`, and with `train` the baselines. Its
+    `attrs["notes"]` hold what was read, detected and flagged, in sentences, which are a warning of
+    Python's, too.
 
     Raises
     ------
@@ -117,10 +128,16 @@ def score(
         anchor=anchor,
     )
     predictions, measured = named(prediction), as_source(truth, "the truth")
+    found: FileJudgement | PresetScores
     if preset is not None:
-        return by_preset(predictions, measured, preset, reading, train=train).scores
-    folder = None if cache is None else Path(cache)
-    return by_metrics(predictions, measured, metrics, reading, train=train, cache=folder).scores
+        found = by_preset(predictions, measured, preset, reading, train=train)
+    else:
+        folder = None if cache is None else Path(cache)
+        found = by_metrics(predictions, measured, metrics, reading, train=train, cache=folder)
+    warnings.warn("\n".join(found.notes), ScoreNotes, stacklevel=2)
+    table = found.scores
+    table.attrs["notes"] = list(found.notes)
+    return table
 
 
 def by_metrics(
@@ -137,10 +154,22 @@ def by_metrics(
         predictions,
         truth,
         train=None if train is None else Path(train),
-        metrics=[metrics] if isinstance(metrics, str) else metrics,
+        metrics=_names_of(metrics),
         reading=reading,
         cache=cache,
     )
+
+
+def _names_of(metrics: object) -> list[str]:
+    """Return names of metrics that are given in a list, or with commas."""
+    listed = split_names(metrics) if isinstance(metrics, str) else metrics
+    names = list(listed) if isinstance(listed, Collection) else []
+    if isinstance(listed, Mapping) or not names or not all(isinstance(one, str) for one in names):
+        raise OptionError(
+            f"metrics is {metrics!r}; give names that wildcell metrics lists, headline, or all: in "
+            "a list, or with commas."
+        )
+    return names
 
 
 def by_preset(
@@ -196,6 +225,15 @@ def reading_of(
         if value not in known:
             choices = ", ".join(str(one) for one in known if one is not None)
             raise OptionError(f"{word} is {value!r}; it must be one of {choices}.")
+    _check_kinds(
+        {
+            "perturbation_column": perturbation_column,
+            "context_column": context_column,
+            "control": control,
+        },
+        seed,
+        target_sum,
+    )
     return Reading(
         labels=Labels(perturbation_column, context_column, control),
         expression=None if expression is None else Expression(expression),
@@ -205,6 +243,19 @@ def reading_of(
         seed=seed,
         is_anchored_to_all=anchor == "all",
     )
+
+
+def _check_kinds(texts: Mapping[str, object], seed: object, target_sum: object) -> None:
+    """Refuse options of a kind that cannot be, for Python lets all through."""
+    for word, text in texts.items():
+        if not isinstance(text, str) or not text:
+            raise OptionError(f"{word} is {text!r}; it must be a text.")
+    if not isinstance(seed, Integral) or int(seed) < 0:
+        raise OptionError(f"Seeds are whole numbers of at least 0; got {seed!r}.")
+    if target_sum is None:
+        return
+    if not isinstance(target_sum, Real) or not 0 < float(target_sum) < inf:
+        raise OptionError(f"--target-sum must be a positive number; got {target_sum!r}.")
 
 
 def named(prediction: object) -> dict[str, Source]:

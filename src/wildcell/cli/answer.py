@@ -148,11 +148,12 @@ def run(
     installer
         What environments of models are made with.
     """
-    from wildcell.cli.options import options_of_models, parse_options, split_names
+    from wildcell.cli.options import options_of_models, parse_options
     from wildcell.cli.progress import counting
     from wildcell.models.model import base_models
     from wildcell.models.sealed.terms import Terms
     from wildcell.plan import shared_options
+    from wildcell.registry import split_names
     from wildcell.run import run_scenario
     from wildcell.scenarios.features import read_features
     from wildcell.scenarios.graph_file import read_graph

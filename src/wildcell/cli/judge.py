@@ -113,8 +113,8 @@ def score(
 
 def _told_apart(files: Sequence[Path], model: str | None) -> "tuple[dict[str, Source], Path]":
     """Return the predictions by name, and the truth."""
-    from wildcell.cli.options import split_names
     from wildcell.errors import OptionError
+    from wildcell.registry import split_names
     from wildcell.scoring import named
 
     if len(files) < 2:
@@ -142,8 +142,8 @@ def _score(
     runs: Path | None,
     cache: Path | None,
 ) -> None:
-    from wildcell.cli.options import split_names
     from wildcell.cli.progress import working
+    from wildcell.registry import split_names
     from wildcell.results.summary import means_table, summary_sentence, summary_table
     from wildcell.scoring import by_metrics
     from wildcell.store.atomic import write_table

@@ -9,17 +9,6 @@ from wildcell.errors import OptionError
 from wildcell.store.options_file import read_options
 
 
-def split_names(text: str) -> list[str]:
-    """Read names with commas between them.
-
-    Examples
-    --------
-    >>> split_names("rmse, mae")
-    ['rmse', 'mae']
-    """
-    return [name.strip() for name in text.split(",") if name.strip()]
-
-
 def parse_options(texts: Iterable[str]) -> dict[str, Any]:
     """Read key=value texts; values are Python literals, and else text.
 
