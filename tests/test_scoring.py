@@ -390,6 +390,22 @@ def test_log_values_of_several_sizes_are_not_scored_together(cells):
         wildcell.score(pair, truth)
 
 
+def test_counts_are_brought_to_the_library_size_of_a_truth_of_log_values(cells):
+    truth, predictions = cells
+    tables = [
+        wildcell.score(one, lognorm(truth), metrics=["pearson_delta", "rmse"])
+        for one in (predictions["a"], lognorm(predictions["a"]))
+    ]
+    np.testing.assert_allclose(*(table["value"] for table in tables), rtol=1e-4, atol=1e-5)
+    panel = lognorm(truth)[:, 20:]
+    panel.uns["wildcell"] = {"target_sum": 1e4}
+    with pytest.raises(PredictionError, match="counts of a panel of genes"):
+        wildcell.score(predictions["a"], panel, metrics="rmse")
+    panel.uns["wildcell"] = {}
+    with pytest.raises(PredictionError, match="log values of a library size that is not known"):
+        wildcell.score(predictions["a"], panel, metrics="rmse")
+
+
 def test_common_genes_are_those_of_all_predictions(cells):
     truth, predictions = cells
     pair = {"a": lognorm(predictions["a"])[:, 2:], "b": lognorm(predictions["b"])[:, :-2]}

@@ -150,9 +150,11 @@ def test_scales_of_arrays_and_of_sequencing_do_not_mix(truth, means):
     np.testing.assert_allclose(to_truth(below_zero, array_truth(truth)).X, means.X - 5)
 
 
-def test_counts_cannot_be_held_to_a_truth_of_log_values(truth, counts):
-    logged = replace(truth.test, X=truth.test.lognorm, expression=Expression.LOGNORM)
-    with pytest.raises(PredictionError, match="holds counts and the truth lognorm"):
+def test_counts_cannot_be_held_to_log_values_of_an_unknown_library_size(truth, counts):
+    logged = replace(
+        truth.test, X=truth.test.lognorm, expression=Expression.LOGNORM, target_sum=None
+    )
+    with pytest.raises(PredictionError, match="log values of a library size that is not known"):
         to_truth(counts, replace(truth, test=logged))
 
 

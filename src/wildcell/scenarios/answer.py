@@ -18,6 +18,11 @@ from wildcell.scenarios.task import Cells, Truth, cells_on
 LEAST_SHARE = 0.98
 """A panel whose counts are less of the library sizes than this is one of more genes."""
 
+COUNTS_BESIDE_LOGS = (
+    "The prediction holds counts and the truth log values of a library size that is not known; "
+    "give the prediction in the truth's scale, or state the truth's target_sum."
+)
+
 
 def check_conditions(obs: pd.DataFrame, asked: pd.DataFrame) -> None:
     """Raise `PredictionError` unless a prediction answers just the conditions asked.
@@ -238,11 +243,8 @@ def _to_log_scale(
 
 def _library_sizes(counts: Matrix, obs: pd.DataFrame, truth: Cells) -> Floats:
     """Return the total counts of predicted cells: as stated, or over the genes of the truth."""
-    if truth.expression is not Expression.COUNTS or truth.target_sum is None:
-        raise PredictionError(
-            f"The prediction holds counts and the truth {truth.expression} values; give the "
-            "prediction in the truth's scale."
-        )
+    if truth.target_sum is None:
+        raise PredictionError(COUNTS_BESIDE_LOGS)
     if "total_counts" in obs:
         return obs["total_counts"].to_numpy(float)
     if is_panel_of_more(truth):
@@ -255,11 +257,19 @@ def _library_sizes(counts: Matrix, obs: pd.DataFrame, truth: Cells) -> Floats:
 
 
 def is_panel_of_more(truth: Cells) -> bool:
-    """Whether a truth's library sizes are well above what its counts sum to on its genes."""
-    if truth.expression is not Expression.COUNTS:
+    """Whether the library sizes of a truth are well above what its genes sum to."""
+    if truth.expression is Expression.LOG2:
         return False
-    on_panel = float(truth.X.sum())
-    return on_panel < LEAST_SHARE * float(truth.obs["total_counts"].sum())
+    is_counts = truth.expression is Expression.COUNTS
+    on_panel = float(truth.X.sum() if is_counts else np.expm1(truth.X.data).sum(dtype=float))
+    return on_panel < LEAST_SHARE * true_sizes(truth)
+
+
+def true_sizes(truth: Cells) -> float:
+    """Return the sum of the library sizes of a truth's cells; 0 where they are not known."""
+    if truth.expression is Expression.COUNTS:
+        return float(truth.obs["total_counts"].sum())
+    return len(truth.obs) * (truth.target_sum or 0.0)
 
 
 def _log_scale(truth: Cells) -> Expression:

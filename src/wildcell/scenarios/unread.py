@@ -12,10 +12,16 @@ from scipy import sparse
 from wildcell.arrays import Codes, Floats, Matrix, Names, as_csr
 from wildcell.datasets.dataset import Dataset
 from wildcell.datasets.open import OpenCells
-from wildcell.datasets.values import summarise_values
+from wildcell.datasets.values import ValueSummary, summarise_values
 from wildcell.errors import DataError, PredictionError
 from wildcell.names import CONDITION, CONTROL, Expression
-from wildcell.scenarios.answer import LEAST_SHARE, check_values, gene_columns
+from wildcell.scenarios.answer import (
+    COUNTS_BESIDE_LOGS,
+    LEAST_SHARE,
+    check_values,
+    gene_columns,
+    true_sizes,
+)
 from wildcell.scenarios.controls import kept_controls
 from wildcell.scenarios.folder import TRUTH_SIDES, truth_from
 from wildcell.scenarios.outside import on_genes, pose_from_files
@@ -38,7 +44,7 @@ class UnreadTruth:
     rows
         For each side, `test`, `kept` and `given`, where its cells stand in the file.
     sums
-        What the stored values of each cell of the file sum to on the truth's genes, (n_cells,).
+        What the linear values of each cell of the file sum to on the truth's genes, (n_cells,).
     is_posed_here
         Whether the question was posed by labels alone, so that noise is not yet known.
     """
@@ -56,7 +62,7 @@ class UnreadTruth:
         if len(chosen.test.genes) == len(own):
             return self
         X = SelectedRows(self.X, columns=own.get_indexer(chosen.test.genes))
-        return replace(self, truth=chosen, X=X, sums=summarise_values(X).row_sums)
+        return replace(self, truth=chosen, X=X, sums=_sums_in(X, chosen.test.expression))
 
     def stream(self, linear_target_sum: float) -> LogStream:
         """Return the log values of all cells of the file."""
@@ -85,9 +91,7 @@ class UnreadTruth:
     @property
     def is_panel_of_more(self) -> bool:
         """Whether the truth's library sizes are well above what its genes sum to."""
-        if self.truth.test.expression is not Expression.COUNTS:
-            return False
-        sizes = self.truth.test.obs["total_counts"].sum()
+        sizes = true_sizes(self.truth.test)
         sums = self.sums[self.rows["test"]].sum()
         return bool(sums < LEAST_SHARE * sizes)
 
@@ -118,7 +122,7 @@ def judges_truth(opened: OpenCells) -> UnreadTruth:
         _without_numbers(truth),
         opened.X,
         {name: np.flatnonzero(side == name) for name in TRUTH_SIDES},
-        summarise_values(opened.X).row_sums,
+        _sums_in(opened.X, truth.test.expression),
         is_posed_here=False,
     )
 
@@ -166,9 +170,8 @@ def posed_truth(
         "kept": np.flatnonzero(is_kept),
         "given": given,
     }
-    return UnreadTruth(
-        _without_numbers(truth), read.X, rows, read.look.row_sums, is_posed_here=True
-    )
+    sums = _linear_sums(read.look, truth.test.expression)
+    return UnreadTruth(_without_numbers(truth), read.X, rows, sums, is_posed_here=True)
 
 
 @dataclass(frozen=True)
@@ -240,11 +243,8 @@ class UnreadPrediction:
     def _depth(self, X: Stream, truth: UnreadTruth) -> Floats:
         """Return library sizes: as stated, or what the counts `X` on the truth's genes sum to."""
         to = truth.truth.test
-        if to.expression is not Expression.COUNTS or to.target_sum is None:
-            raise PredictionError(
-                f"The prediction holds counts and the truth {to.expression} values; give the "
-                "prediction in the truth's scale."
-            )
+        if to.target_sum is None:
+            raise PredictionError(COUNTS_BESIDE_LOGS)
         obs = self.read.cells.obs
         if "total_counts" in obs:
             return obs["total_counts"].to_numpy(float)
@@ -257,6 +257,15 @@ class UnreadPrediction:
         if X.shape[1] == self.read.X.shape[1]:
             return self.read.look.row_sums
         return summarise_values(X).row_sums
+
+
+def _sums_in(X: Stream, expression: Expression) -> Floats:
+    return _linear_sums(summarise_values(X), expression)
+
+
+def _linear_sums(look: ValueSummary, expression: Expression) -> Floats:
+    """Return what counts sum to, or what log values are the logarithms of, shape (n_cells,)."""
+    return look.row_sums if expression is Expression.COUNTS else look.linear_row_sums
 
 
 def _nothing(shape: tuple[int, int]) -> Matrix:
