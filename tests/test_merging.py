@@ -19,6 +19,8 @@ from wildcell.models.find import find_model
 from wildcell.results.arms import compare_arms
 from wildcell.results.score import label
 from wildcell.scenarios.ask import ask
+from wildcell.scenarios.judged import judged_by
+from wildcell.scenarios.pose import pose
 from wildcell.scenarios.scenario import load_scenario
 from wildcell.scenarios.split import make_splits
 
@@ -135,3 +137,44 @@ def test_target_twice_changes_nothing_that_means_could_learn(model):
     low, high = gap(("level", "target-panel-twice"), ALONE, model)
     assert abs(low) < 1e-6
     assert abs(high) < 1e-6
+
+
+def without(screen, perturbations, *, in_context=None):
+    """Return a screen that lacks the cells of some perturbations, everywhere or in one context."""
+    obs = screen.cells.obs
+    is_lacking = obs["perturbation"].isin(perturbations)
+    if in_context is not None:
+        is_lacking &= obs["context"] == in_context
+    return Dataset(screen.name, screen.cells[~is_lacking.to_numpy()].copy())
+
+
+@cache
+def uneven():
+    """Return a target whose contexts have other perturbations, and a foreign screen with half."""
+    few = {"n_genes": 400, "n_cells": 20, "n_controls": 40}
+    target = screen("target", n_contexts=3, **few)
+    names = sorted(set(target.conditions["perturbation"]))
+    contexts = sorted(set(target.conditions["context"]))
+    target = without(target, names[6:], in_context=contexts[0])
+    for context in contexts[1:]:
+        target = without(target, names[:6], in_context=context)
+    return target, without(screen("foreign", cell_seed=77, **few), names[6:])
+
+
+def judgement_of(arm):
+    """Return the hash of what each tested condition is judged by, over all folds."""
+    target, other = uneven()
+    hashes = {}
+    for split in make_splits(WORDS, target, seed=0, arm=arm, foreign=[other]):
+        truth = pose(target, split, WORDS, foreign=[other]).truth
+        keys = truth.conditions[["context", "perturbation"]].itertuples(index=False, name=None)
+        hashes |= dict(zip(keys, judged_by(truth), strict=True))
+    return hashes
+
+
+@pytest.mark.parametrize("arm", ["transfer", "merge-before-scaled"])
+def test_what_is_asked_of_uneven_screens_is_judged_as_if_they_were_alone(arm):
+    alone, beside = judgement_of("single"), judgement_of(arm)
+    shared = [key for key in beside if not key[1].startswith("sham")]
+    assert len(shared) >= 4
+    assert [beside[key] for key in shared] == [alone[key] for key in shared]

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 
 from wildcell.datasets.dataset import Dataset
 from wildcell.errors import OptionError, SplitError
@@ -189,3 +190,18 @@ def test_roles_of_the_same_seed_are_the_same(screen):
     first, second = (splits_of(RELATIVES, screen)["far"] for _ in range(2))
     assert [one.fingerprint for one in first] == [two.fingerprint for two in second]
     pd.testing.assert_frame_equal(first[0].tables["relatives"], second[0].tables["relatives"])
+
+
+def test_contexts_that_are_left_out_shape_neither_genes_nor_embedding(screen):
+    words = replace(RELATIVES, genes="hvg:30", fit_on="train", embedding="pca:4", shams=0)
+    far = make_splits(words, screen, seed=3, arm="far")[0]
+    used = set(far.conditions.loc[far.conditions["role"] != Role.UNUSED, "context"])
+    is_left_out = ~screen.cells.obs["context"].isin(used).to_numpy()
+    assert (is_left_out & screen.is_control).any()
+    changed = screen.cells.copy()
+    numbers = changed.X.toarray()
+    numbers[is_left_out] = numbers[is_left_out][:, ::-1]
+    changed.X = sparse.csr_matrix(numbers)
+    task, other = (pose(some, far, words).task for some in (screen, Dataset(screen.name, changed)))
+    assert list(task.train.genes) == list(other.train.genes)
+    np.testing.assert_array_equal(task.query.controls.embedding, other.query.controls.embedding)

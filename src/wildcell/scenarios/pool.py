@@ -150,7 +150,7 @@ class Pool:
     def is_learned(self) -> Booleans:
         """Cells of the target that may be learned from, shape (n_cells,)."""
         if self.words.data == Data.FOREIGN:
-            return self.seats.is_given
+            return self.seats.is_seen & self.seats.is_given
         return self.seats.is_seen
 
     @cached_property

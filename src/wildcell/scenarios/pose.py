@@ -52,9 +52,10 @@ def pose(
     """Make the two sides of one question. Every array is a copy of its own.
 
     The controls of every group that is judged are halved: one half is given, the other kept.
-    Genes are chosen on training cells and given controls, unless the scenario's `fit_on` says
-    otherwise. The depth is the median of the halves that control groups give, those of groups that
-    are not tested included: it is the same in all arms and folds of a seed.
+    Genes are chosen on training cells and the given controls of groups that are trained on,
+    validated on or tested, unless the scenario's `fit_on` says otherwise. The depth is the median
+    of the halves that control groups give, those of groups that are not tested included: it is the
+    same in all arms and folds of a seed.
 
     Parameters
     ----------
@@ -203,7 +204,7 @@ def _truth(
     dataset, asked = seats.dataset, _asked(seats, split)
     is_beside_test = seats.beside(Role.TEST)
     given = judged.take(seats.is_given & is_beside_test)
-    kept = judged.take(seats.is_kept)
+    kept = judged.take(seats.is_kept & is_beside_test)
     perturbed = is_beside_test & ~dataset.is_control & ~_are_shams(dataset, split.conditions)
     names = judged.gene_names
     return Truth(

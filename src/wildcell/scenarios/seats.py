@@ -9,6 +9,7 @@ from wildcell.arrays import Booleans
 from wildcell.datasets.dataset import Dataset
 from wildcell.names import Role
 from wildcell.scenarios.controls import common_controls, kept_controls
+from wildcell.scenarios.elsewhere import UNSHARED
 from wildcell.scenarios.split import Split
 
 
@@ -26,12 +27,15 @@ class Seats:
         Controls that only the judge may see, shape (n_cells,).
     is_common
         Controls that models may see in every arm and fold of a seed, shape (n_cells,).
+    is_halved
+        Cells of the groups whose controls are halved, shape (n_cells,).
     """
 
     dataset: Dataset
     roles: NDArray[np.object_]
     is_kept: Booleans
     is_common: Booleans
+    is_halved: Booleans
 
     @property
     def is_given(self) -> Booleans:
@@ -40,8 +44,12 @@ class Seats:
 
     @property
     def is_seen(self) -> Booleans:
-        """Training cells and given controls, shape (n_cells,)."""
-        return self.of(Role.TRAIN) | self.is_given
+        """Training cells and the given controls of the question's groups, shape (n_cells,).
+
+        Groups that are neither trained on, validated on nor tested tell models nothing.
+        """
+        is_used = self.is_halved | self.beside(Role.TRAIN) | self.beside(Role.VAL)
+        return self.of(Role.TRAIN) | (self.is_given & is_used)
 
     def of(self, role: Role) -> Booleans:
         """Mark the perturbed cells of a role, shape (n_cells,)."""
@@ -58,11 +66,18 @@ class Seats:
 
 
 def take_seats(dataset: Dataset, split: Split) -> Seats:
-    """Give every cell its place; the controls of every group that is tested are halved."""
-    groups = set(split.conditions_in(Role.TEST)["control_group"])
+    """Give every cell its place; the controls of every group that is tested are halved.
+
+    So are those of groups that would be tested, were not only what foreign screens share asked
+    about: what is asked changes neither what models see nor what judges do.
+    """
+    table = split.conditions
+    is_tested = (table["role"] == Role.TEST) | (table["reason"] == UNSHARED)
+    groups = set(table.loc[is_tested, "control_group"])
     return Seats(
         dataset,
         split.roles_of_cells(dataset),
         kept_controls(dataset, groups, seed=split.seed),
         common_controls(dataset, seed=split.seed),
+        dataset.cells.obs["control_group"].astype(str).isin(groups).to_numpy(dtype=bool),
     )
