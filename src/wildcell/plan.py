@@ -1,7 +1,7 @@
 """What is to be run: names looked up and options checked before anything is computed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from inspect import signature
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -50,6 +50,8 @@ class Plan:
         Edges between components that take the place of the scenario's.
     foreign
         Other screens, that may be trained on and are never tested.
+    aliases
+        What other names of genes and compounds stand for, in the audit.
     """
 
     scenario: Scenario
@@ -59,6 +61,7 @@ class Plan:
     features: pd.DataFrame | None = None
     graph: pd.DataFrame | None = None
     foreign: tuple[Dataset, ...] = ()
+    aliases: Mapping[str, str] = field(default_factory=dict)
 
 
 def make_plan(
@@ -76,6 +79,7 @@ def make_plan(
     metrics: Sequence[str] | None = None,
     options: Mapping[str, Mapping[str, Any]] | None = None,
     terms: Terms | None = None,
+    aliases: Mapping[str, str] | None = None,
 ) -> Plan:
     """Look up all names and check all options before anything is computed."""
     words = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
@@ -107,6 +111,7 @@ def make_plan(
         features=features,
         graph=graph,
         foreign=others,
+        aliases=aliases or {},
     )
 
 

@@ -98,6 +98,7 @@ def run_scenario(
     metrics: Sequence[str] | None = None,
     options: Mapping[str, Mapping[str, Any]] | None = None,
     terms: Terms | None = None,
+    aliases: Mapping[str, str] | None = None,
     on_run: OnRun = print_nothing,
 ) -> list[Outcome]:
     """Run models through a scenario: split, pose, predict, score, for every seed and fold.
@@ -135,6 +136,8 @@ def run_scenario(
         Options of models by model name.
     terms
         What models in processes of their own may take, and how their environments are made.
+    aliases
+        What other names of genes and compounds stand for, in the audit of each question.
     on_run
         Called before each run with the number of runs behind it, of all runs, and its name.
 
@@ -166,6 +169,7 @@ def run_scenario(
         metrics=metrics,
         options=options,
         terms=terms,
+        aliases=aliases,
     )
     splits = [
         split
@@ -225,6 +229,7 @@ class Fold:
             features=plan.features,
             graph=plan.graph,
             foreign=plan.foreign,
+            aliases=plan.aliases,
         )
 
     def conditions(self) -> pd.DataFrame:

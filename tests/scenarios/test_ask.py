@@ -1,16 +1,22 @@
 """A question is asked with its shams and audited, and an arm's words reach the task."""
 
+import json
 from dataclasses import replace
 
 import anndata as ad
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from wildcell.datasets.dataset import Dataset
 from wildcell.errors import SplitError
-from wildcell.names import SHAM, Role
+from wildcell.names import SHAM, UNS, Role
 from wildcell.scenarios.ask import ask
+from wildcell.scenarios.feature_file import KEY, read_origin
+from wildcell.scenarios.features import read_features
+from wildcell.scenarios.folder import read_task, write_question
 from wildcell.scenarios.scenario import load_scenario
 from wildcell.scenarios.split import Division, Splitter, divide, evidence_for, make_splits
 from wildcell.testing import toy_screen
@@ -45,6 +51,75 @@ def test_a_leak_stops_a_strict_scenario_and_says_which(copied):
 def test_a_leak_marks_a_lenient_scenario(copied):
     flags = asked(copied, replace(CONTEXT, strict=False)).question.truth.origin.flags
     assert [flag for flag in flags if flag.startswith("audit: 20 test cells are equal")]
+
+
+@pytest.fixture
+def declared(tmp_path):
+    """A file of features of the toy screen that says which cells it was made of."""
+    names = sorted(set(toy_screen().components["component"]))
+    values = np.random.default_rng(0).normal(size=(len(names), 3))
+    table = pa.Table.from_pandas(pd.DataFrame(values, index=names, columns=list("abc")))
+
+    def write(cells):
+        said = {KEY: json.dumps({"cells": cells}).encode()}
+        pq.write_table(table.replace_schema_metadata({**table.schema.metadata, **said}), place)
+        return place
+
+    place = tmp_path / "features.parquet"
+    return write
+
+
+def test_features_that_say_they_are_of_test_cells_stop_the_question(declared):
+    screen, features = toy_screen(), read_features(declared("all"))
+    split = make_splits(CONTEXT, screen, seed=0)[0]
+    with pytest.raises(SplitError, match="features say that they were made of all cells"):
+        ask(screen, split, CONTEXT, features=features)
+
+
+def test_what_features_say_of_themselves_stays_with_them_in_the_task_folder(declared, tmp_path):
+    screen, features = toy_screen(), read_features(declared("train"))
+    split = make_splits(CONTEXT, screen, seed=0)[0]
+    question, posed = ask(screen, split, CONTEXT, features=features)
+    folder = tmp_path / "task"
+    write_question(question, posed, task_folder=folder, truth=tmp_path / "truth.h5ad")
+    assert read_origin(folder / "features.parquet") == {"cells": "train"}
+    pd.testing.assert_frame_equal(read_task(folder).query.features, question.task.query.features)
+
+
+def test_a_question_says_what_its_audit_looked_for_and_could_not():
+    audit = asked(toy_screen(), CONTEXT).question.truth.origin.audit
+    assert "test cells among those seen" in audit["checks"]
+    assert audit["skipped"]["graph made from test cells"] == "there is no graph"
+    assert audit["leaks"] == []
+    json.dumps(audit)
+
+
+@pytest.mark.parametrize("told_by", ["the data set", "aliases"])
+def test_other_names_are_told_by_the_data_set_or_by_aliases(told_by):
+    """The tested gene is trained on under another name, which spelling cannot tell."""
+    screen, scenario = toy_screen(n_combinations=0), load_scenario("unseen-perturbation")
+    split = make_splits(scenario, screen, seed=0)[0]
+    tested = split.conditions_in(Role.TEST)["perturbation"].iloc[0]
+    trained = split.conditions_in(Role.TRAIN)["perturbation"].iloc[0]
+    other = "ENSG00000000001"
+    renamed = _renamed(screen, trained, other)
+    if told_by == "the data set":
+        identities = np.where(renamed.cells.var_names == tested, other, "")
+        renamed.cells.var["ensembl_id"] = identities
+    names = {other: tested} if told_by == "aliases" else {}
+    conditions = split.conditions.replace({"perturbation": {trained: other}})
+    with pytest.raises(SplitError, match=f"{tested} as {other}"):
+        ask(renamed, replace(split, conditions=conditions), scenario, aliases=names)
+
+
+def _renamed(screen, old, new):
+    """Return the screen with a perturbation called otherwise."""
+    cells = screen.cells.copy()
+    keys = cells.obs["perturbation"].astype(str).replace({old: new})
+    cells.obs["perturbation"] = pd.Categorical(keys)
+    components = screen.components.replace({old: new})
+    cells.uns = {**cells.uns, UNS: {**cells.uns[UNS], "components": components}}
+    return Dataset("renamed", cells)
 
 
 @pytest.mark.parametrize("where", ["scenario", "arm"])

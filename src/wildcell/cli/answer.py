@@ -91,6 +91,7 @@ def run(
     max_seconds: float | None = None,
     max_memory: float | None = None,
     installer: Literal["pip", "uv"] = "pip",
+    aliases: Path | None = None,
 ) -> None:
     """Run models through a scenario; every finished run is kept, and a second start continues.
 
@@ -147,6 +148,9 @@ def run(
         How much memory a model in a process of its own may take, in GiB; likewise.
     installer
         What environments of models are made with.
+    aliases
+        What other names stand for, in the audit of each question: HGNC's complete set, or a table
+        of two columns, from and to.
     """
     from wildcell.cli.options import options_of_models, parse_options
     from wildcell.cli.progress import counting
@@ -155,6 +159,7 @@ def run(
     from wildcell.plan import shared_options
     from wildcell.registry import split_names
     from wildcell.run import run_scenario
+    from wildcell.scenarios.audit_files import read_aliases
     from wildcell.scenarios.features import read_features
     from wildcell.scenarios.graph_file import read_graph
 
@@ -177,6 +182,7 @@ def run(
             foreign=foreign,
             metrics=None if metrics is None else split_names(metrics),
             terms=Terms(max_seconds, max_memory, installer),
+            aliases=None if aliases is None else read_aliases(aliases),
             on_run=show,
         )
     n_new = sum(outcome.is_new for outcome in outcomes)

@@ -20,6 +20,7 @@ def split(
     features: Path | None = None,
     graph: Path | None = None,
     foreign: Annotated[list[str] | None, Parameter(negative=())] = None,
+    aliases: Path | None = None,
 ) -> None:
     """Write the task folder that any model can read, and the truth elsewhere.
 
@@ -54,6 +55,9 @@ def split(
     foreign
         Another data set, a name or a curated file, whose cells may be trained on, as the arm says,
         and are never tested; may be given several times. The scenario's own if none is.
+    aliases
+        What other names stand for, in the audit: HGNC's complete set, or a table of two columns,
+        from and to.
     """
     from wildcell.cli.options import parse_options
     from wildcell.cli.progress import working
@@ -61,6 +65,7 @@ def split(
     from wildcell.errors import OptionError
     from wildcell.plan import make_plan
     from wildcell.scenarios.ask import ask
+    from wildcell.scenarios.audit_files import read_aliases
     from wildcell.scenarios.features import read_features
     from wildcell.scenarios.folder import write_question
     from wildcell.scenarios.graph_file import read_graph
@@ -79,6 +84,7 @@ def split(
         features=chosen,
         graph=None if graph is None else read_graph(graph),
         foreign=foreign,
+        aliases=None if aliases is None else read_aliases(aliases),
     )
     splits = make_splits(
         plan.scenario,
@@ -99,6 +105,7 @@ def split(
             features=plan.features,
             graph=plan.graph,
             foreign=plan.foreign,
+            aliases=plan.aliases,
         )
         table = condition_table(question, asked)
         write_question(question, asked, task_folder=out, truth=place)

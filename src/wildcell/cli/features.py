@@ -258,7 +258,7 @@ def show(file: Path, /, *, data: Names = None, data_option: Names = None) -> Non
     table = read_graph(file) if is_graph_file(file) else read_features(file)
     origin = read_origin(file)
     print(f"{file}: {_size(table)}, fingerprint {fingerprint(table)}.")
-    for key in ("kind", "options", "sources", "datasets", "versions"):
+    for key in ("kind", "cells", "options", "sources", "datasets", "versions"):
         if origin.get(key):
             print(f"{key}: {_words(origin[key])}")
     for remark, names in origin.get("remarks", {}).items():

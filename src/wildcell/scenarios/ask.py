@@ -1,6 +1,6 @@
 """A question as it is truly asked: with its shams, posed, and audited."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -8,6 +8,8 @@ import pandas as pd
 
 from wildcell.datasets.dataset import Dataset
 from wildcell.errors import SplitError
+from wildcell.scenarios.ensembl import ensembl_names
+from wildcell.scenarios.feature_file import origin_of
 from wildcell.scenarios.leakage import audit
 from wildcell.scenarios.pool import Pool
 from wildcell.scenarios.pool_tables import pool_tables
@@ -34,6 +36,7 @@ def ask(
     features: pd.DataFrame | None = None,
     graph: pd.DataFrame | None = None,
     foreign: Sequence[Dataset] = (),
+    aliases: Mapping[str, str] | None = None,
 ) -> Asked:
     """Pose a question with the scenario's shams, and audit it before anyone answers.
 
@@ -41,10 +44,13 @@ def ask(
     ----------
     dataset, split, scenario, features, graph, foreign
         As for `wildcell.scenarios.pose.pose`.
+    aliases
+        What other names of genes and compounds stand for, beside the Ensembl IDs of the data set.
 
     Returns
     -------
-    What the audit found is among the truth's flags; the tables of a pool (see
+    What the audit found is among the truth's flags, and what it looked for, or could not, in its
+    origin (see `wildcell.scenarios.task.Origin`); the tables of a pool (see
     `wildcell.scenarios.pool_tables.pool_tables`) are among those of the split.
 
     Raises
@@ -69,7 +75,8 @@ def ask(
         posed.dataset, posed.split, scenario, features=features, graph=graph, foreign=foreign
     )
     is_strict = words.strict and words.fit_on != "all"
-    audited = _audited(question, _unscaled(pool), is_strict=is_strict)
+    names = {**ensembl_names(dataset.cells.var), **(aliases or {})}
+    audited = _audited(question, _unscaled(pool), is_strict=is_strict, aliases=names)
     if pool is None:
         return Asked(audited, posed.split)
     tables = {**posed.split.tables, **pool_tables(pool)}
@@ -83,10 +90,24 @@ def _unscaled(pool: Pool | None) -> tuple[Cells, ...]:
     return pool.raw
 
 
-def _audited(question: Question, foreign: Sequence[Cells], *, is_strict: bool) -> Question:
+def _audited(
+    question: Question,
+    foreign: Sequence[Cells],
+    *,
+    is_strict: bool,
+    aliases: Mapping[str, str],
+) -> Question:
     """Return a question that says of itself what the audit found."""
     task, truth = question
-    found = audit(task, truth, strict=is_strict, foreign=foreign)
+    found = audit(
+        task,
+        truth,
+        strict=is_strict,
+        aliases=aliases,
+        feature_origin=origin_of(task.query.features),
+        graph_origin=origin_of(task.query.graph),
+        foreign=foreign,
+    )
     listing = [str(leak) for leak in found.leaks]
     if found.stops:
         raise SplitError(
@@ -95,5 +116,5 @@ def _audited(question: Question, foreign: Sequence[Cells], *, is_strict: bool) -
             + "\nMend the data or the split; a scenario with strict = false is only marked."
         )
     marks = [f"audit: {sentence}" for sentence in listing]
-    origin = replace(truth.origin, flags=(*truth.origin.flags, *marks))
+    origin = replace(truth.origin, flags=(*truth.origin.flags, *marks), audit=found.record)
     return Question(task, replace(truth, origin=origin))

@@ -18,6 +18,7 @@ from wildcell.errors import DataError, OptionError
 from wildcell.names import CONDITION, UNS, Expression, Role
 from wildcell.scenarios.controls import common_controls, kept_controls
 from wildcell.scenarios.duplicates import Pile
+from wildcell.scenarios.ensembl import ensembl_names
 from wildcell.scenarios.feature_file import read_origin
 from wildcell.scenarios.folder import is_truth, read_task, truth_from
 from wildcell.scenarios.leak import Case, Side
@@ -138,7 +139,7 @@ def case_of_task(
         feature_origin=read_origin(features) if features.is_file() else {},
         graph=task.query.graph,
         graph_origin=read_origin(graph) if graph.is_file() else {},
-        aliases={**({} if dataset is None else _ensembl(dataset.cells.var)), **aliases},
+        aliases={**({} if dataset is None else ensembl_names(dataset.cells.var)), **aliases},
         panels={} if dataset is None or judge is None else _panels(dataset, judge, split),
     )
 
@@ -175,14 +176,7 @@ def read_screen(data: str) -> Screen:
 def _screen(obs: pd.DataFrame, var: pd.DataFrame, uns: Mapping[str, Any], rows: Rows) -> Screen:
     columns = [name for name in (*CONDITION, "replicate") if name in obs]
     components = pd.DataFrame(uns[UNS]["components"])[COMPONENT_COLUMNS]
-    return Screen(obs[columns], rows, list(map(str, var.index)), components, _ensembl(var))
-
-
-def _ensembl(var: pd.DataFrame) -> dict[str, str]:
-    if "ensembl_id" not in var:
-        return {}
-    pairs = zip(var["ensembl_id"].astype(str), var.index.astype(str), strict=True)
-    return {identity: symbol for identity, symbol in pairs if identity}
+    return Screen(obs[columns], rows, list(map(str, var.index)), components, ensembl_names(var))
 
 
 def _read_split(path: Path) -> pd.DataFrame:

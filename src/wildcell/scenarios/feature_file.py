@@ -20,6 +20,9 @@ from wildcell.store.provenance import versions
 KEY = b"wildcell"
 """Where in a Parquet file's metadata its origin is kept, as JSON."""
 
+ATTRIBUTE = "origin"
+"""Where in the attributes of a table its origin is kept, as JSON."""
+
 
 @dataclass(frozen=True)
 class FeatureOrigin:
@@ -31,6 +34,8 @@ class FeatureOrigin:
         How they were made: one-hot, drug, gene-sets, regulons, graph.
     options
         The options of that.
+    cells
+        Which cells of a screen they were made of: none, train, or others, which is a leak.
     sources
         SHA-256 of each file they were made of, by its name.
     datasets
@@ -45,6 +50,7 @@ class FeatureOrigin:
 
     kind: str
     options: Mapping[str, Any] = field(default_factory=dict)
+    cells: str = "none"
     sources: Mapping[str, str] = field(default_factory=dict)
     datasets: Mapping[str, str] = field(default_factory=dict)
     lacking: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -94,12 +100,41 @@ def write_with_origin(
     """
     if path.suffix != ".parquet":
         raise OptionError(f"Features and graphs are written as .parquet; got {path}.")
-    words = {**asdict(origin), "fingerprint": identity}
-    written = pa.Table.from_pandas(table)
-    metadata = {**(written.schema.metadata or {}), KEY: json.dumps(words, sort_keys=True).encode()}
+    _write(path, table, {**asdict(origin), "fingerprint": identity})
+    return identity
+
+
+def write_as_told(path: Path, table: pd.DataFrame) -> None:
+    """Write features or a graph as Parquet, with the origin that the table carries, if any."""
+    _write(path, table, origin_of(table))
+
+
+def _write(path: Path, table: pd.DataFrame, words: Mapping[str, Any]) -> None:
+    written = pa.Table.from_pandas(table, preserve_index=table.index.name is not None)
+    said = {KEY: json.dumps(dict(words), sort_keys=True).encode()} if words else {}
+    metadata = {**(written.schema.metadata or {}), **said}
     with writing(path) as temporary:
         pq.write_table(written.replace_schema_metadata(metadata), temporary, compression="zstd")
-    return identity
+
+
+def with_origin(table: pd.DataFrame, origin: Mapping[str, Any]) -> pd.DataFrame:
+    """Return a table that carries its origin, as its copies do."""
+    told = table.copy()
+    if origin:
+        told.attrs[ATTRIBUTE] = json.dumps(dict(origin), sort_keys=True)
+    return told
+
+
+def origin_of(table: pd.DataFrame | None) -> dict[str, Any]:
+    """Return the origin that a table carries (see `with_origin`); nothing where it has none.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"x": [1.0]}, index=["KLF1"])
+    >>> origin_of(with_origin(table, {"cells": "train"}).copy())
+    {'cells': 'train'}
+    """
+    return {} if table is None else dict(json.loads(table.attrs.get(ATTRIBUTE, "{}")))
 
 
 def read_origin(path: Path) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import pandas as pd
 from wildcell.datasets.labels import some_of
 from wildcell.errors import DataError, MissingExtraError, OptionError
 from wildcell.scenarios.feature_arms import checked_features
+from wildcell.scenarios.feature_file import read_origin, with_origin
 
 UNREADABLE = (OSError, EOFError, KeyError, ValueError, RuntimeError, zipfile.BadZipFile)
 """What readers raise on files that are damaged or not what their name says."""
@@ -33,7 +34,8 @@ def read_features(path: Path) -> pd.DataFrame:
 
     Returns
     -------
-    Shape (n_components, n_features), finite numbers, indexed by `component`.
+    Shape (n_components, n_features), finite numbers, indexed by `component`; with the origin that
+    the file tells (see `wildcell.scenarios.feature_file.origin_of`).
 
     Raises
     ------
@@ -62,7 +64,8 @@ def read_features(path: Path) -> pd.DataFrame:
         raise DataError(f"{path} cannot be read as a {path.suffix} file: {reason}.") from error
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
-    return _checked(path, table.set_axis(table.index.astype(str)).rename_axis("component"))
+    named = table.set_axis(table.index.astype(str)).rename_axis("component")
+    return with_origin(_checked(path, named), read_origin(path))
 
 
 def _checked(path: Path, table: pd.DataFrame) -> pd.DataFrame:

@@ -16,6 +16,7 @@ from wildcell.datasets.dataset import COMPONENT_COLUMNS
 from wildcell.datasets.read import read_cells
 from wildcell.errors import DataError, PredictionError, StoreError
 from wildcell.names import CONDITION, SHAM, UNS, Expression, Kind
+from wildcell.scenarios.feature_file import write_as_told
 from wildcell.scenarios.graph_file import read_graph
 from wildcell.scenarios.pose import Question
 from wildcell.scenarios.prediction import Prediction
@@ -78,9 +79,9 @@ def write_task(folder: Path, task: Task, conditions: pd.DataFrame) -> None:
     if task.query.features is not None:
         features = task.query.features.rename_axis("component")
         features.columns = features.columns.astype(str)
-        write_table(folder / "features.parquet", features)
+        write_as_told(folder / "features.parquet", features)
     if task.query.graph is not None:
-        write_table(folder / "graph.parquet", task.query.graph)
+        write_as_told(folder / "graph.parquet", task.query.graph)
     write_json(folder / "preprocess.json", _preprocessing(task))
 
 

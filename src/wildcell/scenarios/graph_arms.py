@@ -6,6 +6,7 @@ import pandas as pd
 
 from wildcell.datasets.labels import some_of
 from wildcell.errors import OptionError
+from wildcell.scenarios.feature_file import origin_of, with_origin
 from wildcell.scenarios.graph_edges import checked_edges
 from wildcell.scenarios.graph_file import read_graph
 from wildcell.scenarios.task import Query
@@ -39,7 +40,7 @@ def graph_in_arm(rule: str, graph: pd.DataFrame | None) -> pd.DataFrame | None:
     if rule == "none":
         return None
     if graph is not None:
-        return checked_edges(graph)
+        return with_origin(checked_edges(graph), origin_of(graph))
     return None if rule == "given" else read_graph(Path(rule))
 
 

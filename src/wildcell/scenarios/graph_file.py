@@ -6,7 +6,12 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from wildcell.errors import DataError, OptionError
-from wildcell.scenarios.feature_file import FeatureOrigin, write_with_origin
+from wildcell.scenarios.feature_file import (
+    FeatureOrigin,
+    read_origin,
+    with_origin,
+    write_with_origin,
+)
 from wildcell.scenarios.graph_edges import EDGE_COLUMNS, checked_edges
 from wildcell.store.fingerprint import fingerprint
 
@@ -45,7 +50,7 @@ def read_graph(path: Path) -> pd.DataFrame:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise DataError(f"{path} cannot be read as a {path.suffix} file: {reason}.") from error
     try:
-        return checked_edges(table)
+        return with_origin(checked_edges(table), read_origin(path))
     except OptionError as error:
         raise DataError(f"{path}: {error}") from error
 

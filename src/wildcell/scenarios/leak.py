@@ -106,6 +106,15 @@ class Audit:
     n_train: int
 
     @property
+    def record(self) -> dict[str, Any]:
+        """What was checked, what could not be and why, and what was found, in plain words."""
+        return {
+            "checks": list(self.checks),
+            "skipped": dict(self.skipped),
+            "leaks": [f"{leak.kind} ({leak.severity}): {leak}" for leak in self.leaks],
+        }
+
+    @property
     def stops(self) -> bool:
         """Whether a leak stops the scenario."""
         return any(leak.stops for leak in self.leaks)

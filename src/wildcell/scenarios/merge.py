@@ -15,6 +15,7 @@ from scipy import sparse
 from wildcell.arrays import Booleans, Names, as_csr
 from wildcell.datasets.dataset import Dataset
 from wildcell.names import Role
+from wildcell.scenarios.feature_file import origin_of, with_origin
 from wildcell.scenarios.foreign import with_shuffled_labels
 from wildcell.scenarios.panel import Panel
 from wildcell.scenarios.pool import Pool
@@ -100,7 +101,8 @@ def pooled_features(
     for screen in foreign:
         own = screen.features
         if features is not None and own is not None and list(own) == list(features):
-            features = pd.concat([features, own[~own.index.isin(features.index)]])
+            together = pd.concat([features, own[~own.index.isin(features.index)]])
+            features = with_origin(together, origin_of(features))
     return features
 
 

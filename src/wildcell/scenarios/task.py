@@ -263,6 +263,9 @@ class Origin:
         Conditions and cells by role, those of shams apart, controls by side, and foreign screens.
     pool
         What became of foreign screens, in the scenario's words; empty where there are none.
+    audit
+        What the leak audit looked for (`checks`), could not look for and why (`skipped`), and
+        found (`leaks`); empty where there was none.
     """
 
     scenario: str
@@ -277,6 +280,7 @@ class Origin:
     flags: tuple[str, ...]
     sizes: Mapping[str, Any]
     pool: Mapping[str, Any] = field(default_factory=dict)
+    audit: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
