@@ -186,6 +186,72 @@ def test_sample_of_a_tested_condition_in_validation():
     assert Kind.SHARED_REPLICATES in {leak.kind for leak in found.leaks}
 
 
+BROKEN = [
+    ("unseen-perturbation", {"context": "elsewhere"}),
+    ("unseen-context", {"perturbation": "G9999"}),
+    ("unseen-both", {"context": "elsewhere"}),
+    ("unseen-both", {"perturbation": "G9999"}),
+    ("unseen-combination", {"context": "elsewhere"}),
+]
+
+
+@pytest.mark.parametrize(("name", "labels"), BROKEN)
+def test_what_is_claimed_never_to_have_been_learned_from_is_in_validation(name, labels):
+    """The tested perturbation in another context, or another perturbation in the tested one."""
+    _, question = posed(name, n_contexts=4)
+    labels = {"replicate": "", **labels}
+    leak = one_leak(validated_on(question, question.truth.test, **labels))
+    assert (leak.kind, leak.stops) == (Kind.BROKEN_CLAIM, True)
+
+
+def test_tested_perturbation_trained_on_in_a_combination():
+    _, question = posed("unseen-perturbation")
+    tested, other = a_test_single(question), a_trained_single(question)
+    question = renamed(question, other, f"{tested}+{other}", [tested, other])
+    leak = one_leak(question)
+    assert leak.kind is Kind.BROKEN_CLAIM
+    assert f"{tested}+{other}" in leak.examples[0]
+
+
+def test_tested_drug_trained_on_at_another_dose(tmp_path, capsys):
+    screen = with_doses(toy_screen(**CLEAN["doses"]))
+    roles = screen.conditions[CONDITION].assign(category="single", role="train")
+    roles.loc[roles["perturbation"] == "drug 0 hydrochloride@10", "role"] = "test"
+    roles.to_csv(tmp_path / "split.csv", index=False)
+    write_cells(tmp_path / "screen.h5ad", screen.cells)
+    place = {"data": str(tmp_path / "screen.h5ad")}
+    code, said = audited(capsys, tmp_path / "split.csv", **place)
+    assert code == 1
+    assert "drug 0 hydrochloride@10 in context-1 by drug 0 hydrochloride@" in said
+    code, said = audited(capsys, tmp_path / "split.csv", **place, claim="dose")
+    assert code == 0
+    roles.drop(columns="category").to_csv(tmp_path / "split.csv", index=False)
+    code, said = audited(capsys, tmp_path / "split.csv", **place)
+    assert code == 0
+    assert "not checked: what is claimed never to have been learned from (nothing says" in said
+
+
+@pytest.mark.parametrize("arm", ["merge-after", "unmeasured", "transfer"])
+def test_foreign_cells_break_no_claim(arm):
+    screen, foreign = (
+        toy_screen(**SCREEN),
+        Dataset("other", toy_screen(**SCREEN, cell_seed=5).cells),
+    )
+    scenario = load_scenario("cross-data-set")
+    split = make_splits(scenario, screen, seed=0, arm=arm, foreign=[foreign])[0]
+    found = audit(*pose(screen, split, scenario, foreign=[foreign]))
+    assert Kind.BROKEN_CLAIM not in {leak.kind for leak in found.leaks}
+
+
+@pytest.mark.parametrize("name", ["unseen-pair", "unseen-both", "unseen-dose", "few-shot"])
+def test_splits_keep_what_they_claim(name):
+    screen = toy_screen(n_genes=100, n_perturbations=18, n_combinations=0, n_contexts=4)
+    screen = with_doses(screen) if name == "unseen-dose" else screen
+    found = audit(*posed(name, screen=screen)[1])
+    assert found.leaks == ()
+    assert "what is claimed never to have been learned from" in found.checks
+
+
 def test_leak_8_genes_chosen_on_all_cells():
     scenario = replace(load_scenario("unseen-context"), genes="hvg:100", fit_on="all")
     _, question = posed(scenario=scenario)

@@ -1,6 +1,7 @@
 """The leak audit of a task folder or a split."""
 
 from pathlib import Path
+from typing import Literal
 
 
 def audit(
@@ -11,6 +12,7 @@ def audit(
     truth: Path | None = None,
     aliases: Path | None = None,
     strict: bool | None = None,
+    claim: Literal["perturbation", "context", "both", "pair", "combination", "dose"] | None = None,
 ) -> None:
     """Look for anything of the test in what models may see; exit with status 1 if a leak stops.
 
@@ -26,6 +28,10 @@ def audit(
         What other names stand for: HGNC's complete set, or a table of two columns, from and to.
     strict
         Whether leaks stop; by default, unless the question tests conditions that it trains on.
+    claim
+        What was never learned from: parts of tested perturbations (`perturbation`), tested
+        contexts, `both`, a perturbation at any dose in the tested context (`pair`), a
+        `combination` or a `dose` in any context. By default what the categories say.
     """
     from wildcell.cli.progress import working
     from wildcell.scenarios.audit_files import case_of_split, case_of_task, read_aliases
@@ -34,9 +40,11 @@ def audit(
     names = {} if aliases is None else read_aliases(aliases)
     with working("auditing"):
         if question.is_dir():
-            case = case_of_task(question, truth, data, aliases=names, strict=strict)
+            case = case_of_task(
+                question, truth, data, aliases=names, strict=strict, claim=claim or ""
+            )
         else:
-            case = case_of_split(question, data, aliases=names, strict=strict)
+            case = case_of_split(question, data, aliases=names, strict=strict, claim=claim or "")
         found = examine(case)
     for leak in found.leaks:
         print(f"{'LEAK' if leak.stops else 'mark'}: {leak}")

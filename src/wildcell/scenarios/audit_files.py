@@ -42,7 +42,12 @@ class Screen(NamedTuple):
 
 
 def case_of_split(
-    table: Path, data: str | None, *, aliases: Mapping[str, str], strict: bool | None
+    table: Path,
+    data: str | None,
+    *,
+    aliases: Mapping[str, str],
+    strict: bool | None,
+    claim: str = "",
 ) -> Case:
     """Lay a split and its data set before the auditor; an h5ad file is read bit by bit.
 
@@ -56,6 +61,8 @@ def case_of_split(
         What other names of genes and compounds stand for.
     strict
         Whether leaks stop; if None, unless all that is tested has the category seen.
+    claim
+        What is claimed never to have been learned from, "" for what the categories say.
 
     Raises
     ------
@@ -86,6 +93,7 @@ def case_of_split(
         genes=screen.genes,
         is_strict=is_strict(tested) if strict is None else strict,
         aliases={**screen.ensembl, **aliases},
+        claim=claim,
     )
 
 
@@ -96,6 +104,7 @@ def case_of_task(
     *,
     aliases: Mapping[str, str],
     strict: bool | None,
+    claim: str = "",
 ) -> Case:
     """Lay a task folder before the auditor, and the truth or the data set where there is one.
 
@@ -108,7 +117,7 @@ def case_of_task(
     data
         The data set that the task was made of: genes are chosen anew, and it has the test cells
         where there is no truth.
-    aliases, strict
+    aliases, strict, claim
         As for `case_of_split`.
     """
     task = read_task(folder)
@@ -140,6 +149,7 @@ def case_of_task(
         graph=task.query.graph,
         graph_origin=read_origin(graph) if graph.is_file() else {},
         aliases={**({} if dataset is None else ensembl_names(dataset.cells.var)), **aliases},
+        claim=claim,
         panels={} if dataset is None or judge is None else _panels(dataset, judge, split),
     )
 

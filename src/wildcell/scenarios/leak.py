@@ -34,6 +34,7 @@ class Kind(StrEnum):
     THINNED_CELLS = "thinned_cells"
     KEPT_CONTROLS = "kept_controls"
     TRAINED_CONDITIONS = "trained_conditions"
+    BROKEN_CLAIM = "broken_claim"
     RENAMED_PERTURBATION = "renamed_perturbation"
     REORDERED_COMPONENTS = "reordered_components"
     CHOSEN_GENES = "chosen_genes"
@@ -156,6 +157,9 @@ class Case:
         The genes that the scenario's rule chooses on `train` and on `all` cells, where known.
     claims_of
         The screen whose training cells alone count against what is claimed, "" for all.
+    claim
+        What is claimed of all held-out conditions (see `wildcell.scenarios.claims.Claim`), "" for
+        what their categories say.
     """
 
     sides: Mapping[str, Side]
@@ -172,6 +176,7 @@ class Case:
     aliases: Mapping[str, str] = field(default_factory=dict)
     panels: Mapping[str, frozenset[str]] = field(default_factory=dict)
     claims_of: str = ""
+    claim: str = ""
 
     @cached_property
     def copies(self) -> dict[tuple[str, str], Copies]:

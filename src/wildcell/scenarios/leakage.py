@@ -8,6 +8,7 @@ import pandas as pd
 
 from wildcell.arrays import as_csr
 from wildcell.names import CONDITION, SHAM
+from wildcell.scenarios.claims import WORDS, Claim, broken, claims_made
 from wildcell.scenarios.duplicates import Copies, Pile
 from wildcell.scenarios.feature_leaks import leaking_columns
 from wildcell.scenarios.graph_leaks import Untold, leaking_measure
@@ -213,6 +214,23 @@ def _check_conditions(case: Case) -> list[Leak] | str:
     return leaks
 
 
+def _check_claims(case: Case) -> list[Leak] | str:
+    if "train" not in case.sides:
+        return "the training cells are not at hand"
+    made = claims_made(case)
+    leaks = []
+    for claim in Claim:
+        found = broken(case, claim, case.held_out[made == claim])
+        if found:
+            what = f"{len(found)} held-out conditions have {WORDS[claim]}, in what was learned from"
+            examples = [f"{tested} by {learned}" for tested, learned in found.items()]
+            leaks.append(case.leak(Kind.BROKEN_CLAIM, what, len(found), examples))
+    unknown = sorted(set(case.held_out.loc[made == "", "category"]))
+    if unknown and not leaks:
+        return f"nothing says what is claimed of the category {', '.join(map(repr, unknown))}"
+    return leaks
+
+
 def _check_names(case: Case) -> list[Leak] | str:
     if "train" not in case.sides:
         return "the training cells are not at hand"
@@ -312,6 +330,7 @@ CHECKS: Mapping[str, Callable[[Case], list[Leak] | str]] = {
     "test cells among those seen": _check_cells,
     "kept controls among those seen": _check_controls,
     "held-out conditions in training or validation": _check_conditions,
+    "what is claimed never to have been learned from": _check_claims,
     "held-out perturbations under other names": _check_names,
     "genes chosen on test cells": _check_genes,
     "samples on both sides": _check_replicates,
