@@ -110,6 +110,22 @@ def test_leak_3_test_cells_set_aside_for_choosing_options():
     assert "equal to val cells" in leak.what
 
 
+@pytest.mark.parametrize("pooled", [lambda X: X.sum(axis=0), lambda X: np.rint(X.mean(axis=0))])
+@pytest.mark.parametrize("side", ["train", "val"])
+def test_sum_or_mean_of_the_test_cells_of_a_condition(pooled, side):
+    _, (task, truth) = posed("unseen-perturbation")
+    obs = truth.test.obs
+    tested = a_test_single(Question(task, truth))
+    is_one = ((obs["perturbation"] == tested) & (obs["context"] == "context-1")).to_numpy()
+    row = as_csr(np.atleast_2d(pooled(truth.test.X[is_one].toarray())))
+    cells = getattr(task, side)
+    borrowed = cells.obs[~cells.is_control].iloc[[0]]
+    task = replace(task, **{side: with_cells(cells, row, borrowed)})
+    leak = one_leak((task, truth))
+    assert (leak.kind, leak.n, leak.stops) == (Kind.POOLED_CELLS, 1, True)
+    assert leak.examples == (f"{tested} in context-1 as {side} {cells.n}",)
+
+
 @pytest.mark.parametrize("side", ["train", "given"])
 def test_leak_4_kept_controls(side):
     _, (task, truth) = posed()

@@ -32,6 +32,7 @@ class Kind(StrEnum):
 
     COPIED_CELLS = "copied_cells"
     THINNED_CELLS = "thinned_cells"
+    POOLED_CELLS = "pooled_cells"
     KEPT_CONTROLS = "kept_controls"
     TRAINED_CONDITIONS = "trained_conditions"
     BROKEN_CLAIM = "broken_claim"

@@ -12,8 +12,9 @@ from wildcell.scenarios.claims import WORDS, Claim, broken, claims_made
 from wildcell.scenarios.duplicates import Copies, Pile
 from wildcell.scenarios.feature_leaks import leaking_columns
 from wildcell.scenarios.graph_leaks import Untold, leaking_measure
-from wildcell.scenarios.leak import N_EXAMPLES, Audit, Case, Kind, Leak, Severity, Side
+from wildcell.scenarios.leak import JUDGE_SIDES, N_EXAMPLES, Audit, Case, Kind, Leak, Severity, Side
 from wildcell.scenarios.name_leaks import Renamed, renamed_perturbations
+from wildcell.scenarios.pooled_cells import pooled_rows
 from wildcell.scenarios.replicate_leaks import shared_donors, shared_replicates
 from wildcell.scenarios.rows import pack
 from wildcell.scenarios.spelling import Lexicon
@@ -165,6 +166,19 @@ def _n_cells(case: Case, side: str) -> int:
 
 def _check_cells(case: Case) -> list[Leak] | str:
     return _copied(case, "test", Kind.COPIED_CELLS, Kind.THINNED_CELLS)
+
+
+def _check_pooled(case: Case) -> list[Leak] | str:
+    if "test" not in case.sides or case.sides["test"].pile is None:
+        return "the test cells are not at hand"
+    leaks = []
+    for name, seen in case.sides.items():
+        found = [] if name in JUDGE_SIDES else pooled_rows(case.sides["test"], seen)
+        if found:
+            what = f"{len(found)} tested conditions have their sum or mean among {name} cells"
+            examples = [f"{row.perturbation} in {row.context} as {name} {row.row}" for row in found]
+            leaks.append(case.leak(Kind.POOLED_CELLS, what, len(found), examples))
+    return leaks
 
 
 def _check_controls(case: Case) -> list[Leak] | str:
@@ -328,6 +342,7 @@ def _check_graph(case: Case) -> list[Leak] | str:
 
 CHECKS: Mapping[str, Callable[[Case], list[Leak] | str]] = {
     "test cells among those seen": _check_cells,
+    "sums and means of test cells among those seen": _check_pooled,
     "kept controls among those seen": _check_controls,
     "held-out conditions in training or validation": _check_conditions,
     "what is claimed never to have been learned from": _check_claims,
