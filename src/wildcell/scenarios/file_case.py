@@ -303,9 +303,8 @@ def _open_truth(
     shown = labelled(opened, reading.labels)
     expression, note = stated_or_detected(shown, None)
     check_source(shown, expression)
-    notes = [note, *notes_on_parts(shown)]
     own_depth = _own_depth(shown, expression)
-    notes = [note, *size_notes(shown, own_depth)]
+    notes = [note, *notes_on_parts(shown), *size_notes(shown, own_depth)]
     target_sum = _one_depth(answers) if expression is Expression.COUNTS else None
     if train is None:
         unread = posed_truth(
