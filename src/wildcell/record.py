@@ -86,6 +86,7 @@ def record_of(
     *,
     inputs: Mapping[str, str],
     judged: str,
+    trained: str = "",
     cost: Cost,
     started: str,
 ) -> dict[str, Any]:
@@ -103,6 +104,8 @@ def record_of(
         Fingerprints of all that it follows from.
     judged
         Hash of what it was judged by.
+    trained
+        Hash of what it was trained on, "" where that is not known.
     cost, started
         What it took, and when it began.
     """
@@ -120,6 +123,7 @@ def record_of(
         "expression": str(truth.test.expression),
         "target_sum": truth.test.target_sum,
         "judged": judged,
+        "trained": trained,
         "training": dict(result.training),
         "is_sealed": result.is_sealed,
         "started": started,

@@ -39,6 +39,7 @@ from wildcell.scenarios.pose import Question
 from wildcell.scenarios.prediction import Prediction
 from wildcell.scenarios.scenario import Scenario
 from wildcell.scenarios.split import Split, make_splits
+from wildcell.scenarios.trained import trained_on
 from wildcell.store.fingerprint import fingerprint
 from wildcell.store.provenance import Cost, measured, now
 from wildcell.store.runs import (
@@ -242,6 +243,11 @@ class Fold:
         return fingerprint(judged_by(self.question.truth))
 
     @cached_property
+    def trained(self) -> str:
+        """Hash of what models are trained on."""
+        return trained_on(self.question.task)
+
+    @cached_property
     def judge(self) -> Judge:
         """The judge, with all that depends on the truth alone."""
         metrics = find_metrics(self.plan.scenario.metrics)
@@ -320,7 +326,14 @@ def run_one(fold: Fold, name: str, runs: Path) -> Outcome:
             write_prediction(folder / PREDICTION, result.prediction)
         task, truth = fold.question
         record = record_of(
-            key, truth, result, inputs=inputs, judged=fold.judged, cost=cost, started=started
+            key,
+            truth,
+            result,
+            inputs=inputs,
+            judged=fold.judged,
+            trained=fold.trained,
+            cost=cost,
+            started=started,
         )
         scores = labelled_scores(key, result.scores)
         finish(folder, record, scores, costs_of(cost, task.train.n, result.training))

@@ -30,6 +30,7 @@ def arms(
     """
     from wildcell.cli.progress import working
     from wildcell.metrics.metric import METRICS
+    from wildcell.results.arm_cautions import few_paired, trained_alike
     from wildcell.results.table import compare_arms_of_runs
     from wildcell.store.atomic import write_table
     from wildcell.store.runs import judged_otherwise, read_records, unfinished
@@ -38,11 +39,16 @@ def arms(
     with working("comparing arms"):
         metrics = [metric] if out is None else None
         table = compare_arms_of_runs(runs, base=base, metrics=metrics)
-    for sentence in (*unfinished(read_records(runs)), *judged_otherwise(runs, base=base)):
+    records, shown = read_records(runs), table[table["metric"] == metric]
+    for sentence in (
+        *unfinished(records),
+        *judged_otherwise(runs, base=base),
+        *trained_alike(records),
+        *few_paired(shown),
+    ):
         print(sentence)
     if out is not None:
         write_table(out, table)
-    shown = table[table["metric"] == metric]
     for question, rows in shown.groupby(["scenario", "dataset"], sort=True):
         _print_question(" / ".join(map(str, question)), metric, rows, base)
     if base is None:
@@ -99,6 +105,8 @@ def _cells(row: "pd.Series", base: str | None) -> dict[str, str]:
 def _difference(row: "pd.Series", name: str) -> str:
     from wildcell.cli.progress import span
 
+    if row[f"{name}_status"] == "same_training":
+        return f"the same training as {row['base']}"
     reach = span(row[f"{name}_low"], row[f"{name}_high"])
     shown = _known(row[name], row[f"{name}_status"])
     return f"{shown} ({reach})" if reach else shown

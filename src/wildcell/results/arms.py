@@ -1,6 +1,6 @@
 """The arms of a scenario beside each other: differences paired by condition, and what is left."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -45,7 +45,15 @@ ARM_COLUMNS = [
 ]
 
 
-NO_DIFFERENCE = ("no_base", "is_base", "is_reference", "no_reference", "no_placebo", "not_paired")
+NO_DIFFERENCE = (
+    "no_base",
+    "is_base",
+    "same_training",
+    "is_reference",
+    "no_reference",
+    "no_placebo",
+    "not_paired",
+)
 """Why there is no difference, besides what statuses say of the scores themselves."""
 
 
@@ -63,6 +71,7 @@ def compare_arms(
     base: str | None = None,
     metrics: Sequence[str] | None = None,
     clusters: Mapping[tuple[str, str], Mapping[str, str]] | None = None,
+    trained_as_base: Mapping[tuple[str, str], Collection[str]] | None = None,
 ) -> pd.DataFrame:
     """Compare the arms of each scenario and data set, model by model.
 
@@ -82,6 +91,9 @@ def compare_arms(
         All of them if None.
     clusters
         The cluster of each context, by scenario and data set; they are then what varies.
+    trained_as_base
+        The arms that were trained on what the base arm was, by scenario and data set: they have no
+        difference (`same_training`).
 
     Returns
     -------
@@ -110,6 +122,7 @@ def compare_arms(
             base=base or "",
             metrics=metrics,
             clusters=(clusters or {}).get((scenario, dataset), {}),
+            trained_as_base=(trained_as_base or {}).get((scenario, dataset), ()),
         )
     ]
     return pd.DataFrame(rows, columns=ARM_COLUMNS)
@@ -122,12 +135,13 @@ def _rows_of_question(
     base: str,
     metrics: Sequence[str] | None,
     clusters: Mapping[str, str],
+    trained_as_base: Collection[str],
 ) -> Iterator[dict[str, Any]]:
     filled = pd.concat([with_nulls(table) for _, table in scores.groupby("arm", sort=True)])
     for metric in dict.fromkeys(scores["metric"]):
         if metrics is None or metric in metrics:
             of_metric = filled[filled["metric"] == metric]
-            comparison = _comparison(of_metric, clusters)
+            comparison = replace(_comparison(of_metric, clusters), trained_as_base=trained_as_base)
             for place in sorted(comparison.places):
                 yield {"metric": metric, **_row(comparison, place, base, reference)}
 
@@ -146,6 +160,8 @@ class Comparison:
         The cluster of each context, where contexts lie in clusters.
     is_log
         Whether means are logarithms of ratios of sums.
+    trained_as_base
+        The arms that were trained on what the base arm was.
     """
 
     value: pd.DataFrame
@@ -154,6 +170,7 @@ class Comparison:
     statuses: Mapping[tuple[str, str], str]
     clusters: Mapping[str, str]
     is_log: bool = False
+    trained_as_base: Collection[str] = ()
 
     @property
     def places(self) -> set[Place]:
@@ -246,6 +263,8 @@ def _why_not_compared(comparison: Comparison, place: Place, beside: Place) -> st
         return "no_base"
     if place == beside:
         return "is_base"
+    if place.arm in comparison.trained_as_base:
+        return "same_training"
     return next(
         (comparison.status(one) for one in (place, beside) if comparison.known([one]).empty), ""
     )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from wildcell.results.arm_cautions import trained_as_base
 from wildcell.results.arms import compare_arms
 from wildcell.results.rank import rank
 from wildcell.results.sealing import sealing
@@ -41,6 +42,7 @@ def compare_arms_of_runs(
         base=base,
         metrics=metrics,
         clusters=_clusters(runs, base),
+        trained_as_base=None if base is None else trained_as_base(read_records(runs), base),
     )
 
 
