@@ -1,10 +1,11 @@
 """What there is: data sets, scenarios, models, metrics."""
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from wildcell.metrics.metric import Metric
+    from wildcell.scenarios.scenario import Scenario
 
 
 def datasets() -> None:
@@ -18,18 +19,27 @@ def datasets() -> None:
     print("\nA path to a curated .h5ad or .zarr file does as well; make one with: wildcell curate")
 
 
-def scenarios() -> None:
-    """List the scenarios, their arms and their reference baselines."""
+def scenarios(name: str | None = None, /) -> None:
+    """List the scenarios, their default arms and reference baselines; or show the arms of one.
+
+    Parameters
+    ----------
+    name
+        A scenario, or a TOML file: what each of its arms changes, and which need features.
+    """
     from wildcell.scenarios.scenario import load_scenario, scenario_names
 
+    if name is not None:
+        _print_arms(load_scenario(name))
+        return
     rows = []
-    for name in scenario_names():
-        scenario = load_scenario(name)
-        arms = ", ".join(
-            f"{arm} (default)" if arm == scenario.default_arm else arm for arm in scenario.arms
-        )
-        rows.append((name, scenario.question, arms, scenario.reference))
+    for listed in scenario_names():
+        scenario = load_scenario(listed)
+        n_others = len(scenario.arms) - 1
+        arms = f"{scenario.default_arm} and {n_others} more" if n_others else scenario.default_arm
+        rows.append((listed, scenario.question, arms, scenario.reference))
     _print_table(("name", "question", "arms", "reference"), rows)
+    print("\nThe arms of one: wildcell scenarios NAME")
 
 
 def models() -> None:
@@ -82,6 +92,27 @@ def presets() -> None:
         against = "the truth's" if preset.controls == "truth" else "their own"
         rows.append((name, preset.mirrors, against, str(len(preset.metrics)), preset.summary))
     _print_table(("name", "mirrors", "controls", "scores", "what it is"), rows)
+
+
+def _print_arms(scenario: "Scenario") -> None:
+    from wildcell.scenarios.needed_features import needs_features
+
+    print(f"{scenario.name}: {scenario.question}\n")
+    rows = []
+    for arm, words in scenario.arms.items():
+        told = f"{arm} (default)" if arm == scenario.default_arm else arm
+        needs = "features" if needs_features(scenario, arm) else "-"
+        rows.append((told, needs, _in_words(words) or "-"))
+    _print_table(("arm", "needs", "what it changes"), rows)
+
+
+def _in_words(words: Mapping[str, Any]) -> str:
+    flat = {
+        f"{key}.{inner}" if inner else key: value
+        for key, told in words.items()
+        for inner, value in (told.items() if isinstance(told, dict) else [("", told)])
+    }
+    return ", ".join(f"{key} = {value}" for key, value in flat.items())
 
 
 def _print_card(card: "Metric") -> None:
