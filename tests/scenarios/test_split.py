@@ -183,3 +183,9 @@ def test_splitter_that_breaks_its_promises_is_caught(screen, spoil, message):
     check_roles(roles_with(screen.conditions), screen.conditions, rule)
     with pytest.raises(SplitError, match=message):
         check_roles(spoil(roles_with(screen.conditions)), screen.conditions, rule)
+
+
+def test_a_screen_without_controls_is_refused(screen):
+    alone = Dataset("alone", screen.cells[~screen.is_control].copy())
+    with pytest.raises(SplitError, match="'alone' has no controls"):
+        make_splits(CONTEXT, alone, seed=0)

@@ -104,7 +104,7 @@ def test_doses_in_several_units_are_refused_by_name():
 def test_screens_without_three_doses_are_refused_with_what_was_found():
     with pytest.raises(SplitError, match="of 2 compounds with a dose none has more than 2"):
         folds_of(*tables("A@1", "A@2", "B@1"))
-    with pytest.raises(SplitError, match="of 0 compounds with a dose"):
+    with pytest.raises(SplitError, match="No perturbation has a dose"):
         folds_of(*tables("A", "B"))
 
 

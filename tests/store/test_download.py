@@ -17,6 +17,7 @@ from wildcell.store.repository import (
     UnreachableError,
     WebFile,
     ZenodoFile,
+    reason_of,
 )
 
 CONTENT = bytes(range(256)) * 4096
@@ -337,3 +338,9 @@ def test_the_cache_is_what_is_given_or_said_or_the_platforms(monkeypatch):
     assert cache_folder() == Path("/said")
     monkeypatch.delenv("WILDCELL_CACHE")
     assert cache_folder().name == "wildcell"
+
+
+def test_the_cause_of_a_failed_request_closes_its_brackets():
+    told = "HTTPSConnection(host='h', port=443): Failed to resolve 'h' ([Errno -2] Not known)"
+    assert reason_of(OSError(told)) == "OSError: Failed to resolve 'h' ([Errno -2] Not known)"
+    assert reason_of(OSError(f"('Broken', OSError({told!r}))")).count(")") == 1

@@ -84,7 +84,7 @@ def run(
     graph: Path | None = None,
     foreign: Annotated[list[str] | None, Parameter(negative=())] = None,
     cell_embedding: str | None = None,
-    metrics: str | None = None,
+    metrics: Annotated[str | None, Parameter(name=("--metrics", "--metric"))] = None,
     options: Path | None = None,
     preset: str | None = None,
     runs: Path = Path("runs"),

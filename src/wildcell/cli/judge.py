@@ -26,7 +26,7 @@ def score(
     conditions: Literal["exact", "asked"] = "exact",
     train: Path | None = None,
     model: str | None = None,
-    metrics: str = "headline",
+    metrics: Annotated[str, Parameter(name=("--metrics", "--metric"))] = "headline",
     runs: Path | None = None,
     seed: int = 0,
     anchor: Literal["given", "all"] = "given",

@@ -211,7 +211,7 @@ def _add_optional(
 
 def _compare(what: str, found: int, expected: int | None) -> list[str]:
     if expected is None:
-        return [f"The source has {found} {what}."]
+        return [f"The source has {found} {what.removesuffix('s') if found == 1 else what}."]
     if abs(found - expected) <= TOLERANCE * expected:
         return [f"The source has {found} {what}, as expected (about {expected})."]
     sentence = (

@@ -169,6 +169,11 @@ def make_splits(
     """
     if seed < 0:
         raise OptionError(f"Seeds are whole numbers of at least 0; got {seed}.")
+    if not dataset.is_control.any():
+        raise SplitError(
+            f"Data set {dataset.name!r} has no controls, and effects are measured against "
+            "some. Curate with --control if the source calls them otherwise."
+        )
     arm = arm or scenario.default_arm
     words = scenario.in_arm(arm)
     rule = SPLITTERS.get(words.splitter)

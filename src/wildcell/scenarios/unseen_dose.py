@@ -108,9 +108,14 @@ def _candidates(
         str(name): sorted(set(of_compound))
         for name, of_compound in doses.groupby("component", sort=True)["dose"]
     }
+    if not listed:
+        raise SplitError(
+            "No perturbation has a dose, and unseen doses need a compound at "
+            f"{FEWEST_DOSES} or more. Curate with --dose-column if the source has doses."
+        )
     enough = {name: some for name, some in listed.items() if len(some) >= FEWEST_DOSES}
     if not enough:
-        most = max(map(len, listed.values()), default=0)
+        most = max(map(len, listed.values()))
         raise SplitError(
             f"Unseen doses need a compound at {FEWEST_DOSES} doses or more; of {len(listed)} "
             f"compounds with a dose none has more than {most}. Curate with --dose-column if the "

@@ -194,5 +194,7 @@ def refuse_status(response: requests.Response, wanted: set[int]) -> None:
 def reason_of(error: Exception) -> str:
     """Return the cause of a failed request in a few words."""
     cause = getattr(error.args[0] if error.args else error, "reason", error)
-    words = str(cause).rpartition(": ")[-1].rstrip("\"')")
+    words = str(cause).rpartition(": ")[-1].rstrip("\"'")
+    while words.count(")") > words.count("("):
+        words = words[: words.rindex(")")].rstrip("\"'")
     return f"{type(cause).__name__}: {words}"[:200]
