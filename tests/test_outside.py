@@ -75,7 +75,9 @@ def test_two_plain_files_give_a_table_and_end_with_a_sentence(files, tmp_path, c
     assert set(own["status"]) == {"ok"}
     assert "counts, by the look of its numbers" in printed
     assert "controls were halved after the fact" in printed
-    assert printed.strip().splitlines()[-1].startswith("prediction: effect_r2 0.")
+    sentence = printed.strip().splitlines()[-1]
+    assert sentence.startswith("prediction: effect_r2 0.")
+    assert "Without a score: pearson_specific (needs_reference: " in sentence
 
 
 def test_log_values_at_another_library_size_are_scored_like_counts(files, tmp_path):

@@ -52,9 +52,10 @@ def audit(
         print(f"not checked: {words} ({reason})")
     seen = f"{found.n_test} test cells and {found.n_train} training cells"
     n_stops = sum(leak.stops for leak in found.leaks)
+    n_marks = len(found.leaks) - n_stops
     print(
-        f"{n_stops or 'No'} leaks found, {len(found.leaks) - n_stops} marks, among {seen}, "
-        f"{len(found.checks)} checks."
+        f"{n_stops or 'No'} leak{'' if n_stops == 1 else 's'} found, "
+        f"{n_marks} mark{'' if n_marks == 1 else 's'}, among {seen}, {len(found.checks)} checks."
     )
     if found.stops:
         raise SystemExit(1)

@@ -83,7 +83,7 @@ def summary_sentence(ranks: pd.DataFrame, model: str, asked: Sequence[str]) -> s
     means = ", ".join(f"{name} {_told(row)}" for name, row in known.iterrows())
     levels = sorted(set(known.loc[np.isfinite(known["low"]), "interval"]))
     spoken = f"; 95 % intervals, for {', '.join(levels)}" if levels else ""
-    return f"{model}: {means}{spoken}."
+    return f"{model}: {means}{spoken}.{_without_score(by_metric.drop(known.index))}"
 
 
 def _shown(asked: Sequence[str]) -> list[str]:
@@ -118,6 +118,14 @@ def _places(ranks: pd.DataFrame) -> pd.DataFrame:
 def _told(row: pd.Series) -> str:
     interval = f" ({row['low']:.2f} to {row['high']:.2f})" if np.isfinite(row["low"]) else ""
     return f"{row['mean']:.2f}{interval} on {row['scored']:.0f} of {row['expected']:.0f}"
+
+
+def _without_score(rows: pd.DataFrame) -> str:
+    """Return a sentence on the metrics that have no mean, and why; "" if there are none."""
+    if rows.empty:
+        return ""
+    told = (f"{name} ({_why_none(row)})" for name, row in rows.groupby(level=0, sort=False))
+    return f" Without a score: {', '.join(told)}."
 
 
 def _why_none(rows: pd.DataFrame) -> str:
