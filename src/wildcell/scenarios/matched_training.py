@@ -137,14 +137,16 @@ def roles_for(measured: MeasuredCells, training: Training, *, category: str) -> 
     in_quota = measured.place < training.quota[context, perturbation]
     is_trained = training.n_trained[perturbation] > 0
     is_untrained = (is_tested | (is_val & in_quota)) & ~is_trained
-    role = np.select(
-        [is_untrained, is_tested, is_val & in_quota, in_quota],
-        [str(Role.UNUSED), str(Role.TEST), str(Role.VAL), str(Role.TRAIN)],
-        str(Role.UNUSED),
+    roles = [Role.UNUSED, Role.TEST, Role.VAL, Role.TRAIN]
+    role = np.select([is_untrained, is_tested, is_val & in_quota, in_quota], range(4), 0)
+    told = [training.reasons.get(code, MATCHED) for code in range(len(measured.contexts))]
+    reasons = list(dict.fromkeys(["", NEVER_TRAINED, *told]))
+    of_context = np.array([reasons.index(words) for words in told])
+    why = np.where(role > 0, 0, np.where(is_untrained, 1, of_context[context]))
+    return pd.DataFrame(
+        {
+            "role": pd.Categorical.from_codes(role, [str(name) for name in roles]),
+            "reason": pd.Categorical.from_codes(why, reasons),
+            "category": pd.Categorical.from_codes(np.zeros(len(role), dtype=int), [category]),
+        }
     )
-    of_context = np.full(len(measured.contexts), MATCHED, dtype=object)
-    for code, words in training.reasons.items():
-        of_context[code] = words
-    why = np.where(is_untrained, NEVER_TRAINED, of_context[context])
-    reasons = np.where(role == Role.UNUSED, why, "")
-    return pd.DataFrame({"role": role, "reason": reasons, "category": category})
