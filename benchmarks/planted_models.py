@@ -1,19 +1,28 @@
 """Whether networks find what was planted: `python benchmarks/planted_models.py [CLAIM ...]`.
 
-Each claim is a comparison on simulated screens of known truth, repeated over seeds (`--seeds`, 5 by
-default) and paired by seed: mean of the differences and its 95 % interval by Student's t. It holds
-where the interval lies above 0, fails where it lies below, and cannot be told between. Errors are
-root mean squares of means of log values over genes, averaged over conditions; gains are those of
-the first named over the second, in per cent of the second.
+Each claim is a comparison on simulated screens of known truth, repeated over seeds (`--seeds`, 0 to
+4 by default) and paired by seed: mean of the differences and its 95 % interval by Student's t. It
+holds where the interval lies above 0, fails where it lies below, and cannot be told between. Errors
+are root mean squares of means of log values over genes, averaged over conditions; gains are those
+of the first named over the second, in per cent of the second.
 
 Claims: no-change, features, shuffled, state, masks, basal, variance, graph; all by default.
+
+With `--out FOLDER` a part, one claim on one seed, is kept as `CLAIM-SEED.parquet`, so that many
+processes can share the work; `--parts` prints the arguments of each, a line a part, and `--table`
+prints what is kept and runs nothing:
+
+    python benchmarks/planted_models.py --parts \\
+        | xargs -P 16 -L 1 python benchmarks/planted_models.py --out found
+    python benchmarks/planted_models.py --out found --table
 """
 
 import argparse
 import os
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -33,6 +42,7 @@ from wildcell.scenarios.prediction import Prediction
 from wildcell.scenarios.scenario import load_scenario
 from wildcell.scenarios.split import make_splits
 from wildcell.scenarios.task import Cells, Query, Task
+from wildcell.store.atomic import writing
 
 MODEL_NAMES = [name for name in MODELS.names() if MODELS.get(name).extra] + ["genepert"]
 INFORMATIVE = {
@@ -44,7 +54,14 @@ STATEFUL = {
     "cluster_interaction_strength": 0.5, "interaction_strength": 0.0, "n_combinations": 0,
     "n_cells": 40, "n_controls": 80, "n_genes": 300,
 }  # fmt: skip
-Row = tuple[str, float]
+
+
+class Row(NamedTuple):
+    """A difference that a claim says is above 0, or a level beside it that none speaks of."""
+
+    name: str
+    value: float
+    is_claimed: bool = True
 
 
 @cache
@@ -82,10 +99,8 @@ def no_change(seed: int) -> Iterator[Row]:
         posed = question(scenario, seed)
         base = error(asked("no-change", posed, seed), posed)
         for name in MODEL_NAMES:
-            yield (
-                f"{name} over no-change, {scenario}",
-                gain(error(asked(name, posed, seed), posed), base),
-            )
+            found = error(asked(name, posed, seed), posed)
+            yield Row(f"{name} over no-change, {scenario}", gain(found, base))
 
 
 def features(seed: int, *, shuffle: bool = False) -> Iterator[Row]:
@@ -94,7 +109,7 @@ def features(seed: int, *, shuffle: bool = False) -> Iterator[Row]:
     told = "shuffled" if shuffle else "informative"
     for name in MODEL_NAMES:
         found = error(asked(name, posed, seed), posed)
-        yield f"{name} over perturbed-mean, {told} features", gain(found, base)
+        yield Row(f"{name} over perturbed-mean, {told} features", gain(found, base))
 
 
 def shuffled(seed: int) -> Iterator[Row]:
@@ -106,7 +121,7 @@ def state(seed: int) -> Iterator[Row]:
     base = error(asked("decoder-only", posed, seed), posed)
     for name in ("latent-additive", "cpa"):
         found = error(asked(name, posed, seed), posed)
-        yield f"{name} over decoder-only, response by state", gain(found, base)
+        yield Row(f"{name} over decoder-only, response by state", gain(found, base))
 
 
 def graph(seed: int) -> Iterator[Row]:
@@ -114,7 +129,7 @@ def graph(seed: int) -> Iterator[Row]:
     for shuffle in (False, True):
         posed = question("unseen-perturbation", seed, shuffle_features=shuffle, **INFORMATIVE)
         errors.append(error(asked("gears", posed, seed), posed))
-    yield "gears with the true graph over a shuffled one", gain(*errors)
+    yield Row("gears with the true graph over a shuffled one", gain(*errors))
 
 
 def variance(seed: int) -> Iterator[Row]:
@@ -124,7 +139,7 @@ def variance(seed: int) -> Iterator[Row]:
         float(np.abs(cells.X.toarray().var(axis=0) - truth).mean())
         for cells in (asked("state", posed, seed, distance=d) for d in ("energy", "squared"))
     )
-    yield "state's variances with energy distance over squared errors", gain(energy, squared)
+    yield Row("state's variances with energy distance over squared errors", gain(energy, squared))
 
 
 def basal(seed: int) -> Iterator[Row]:
@@ -133,6 +148,7 @@ def basal(seed: int) -> Iterator[Row]:
     cells = posed.task.train
     labels = cells.obs["perturbation"].to_numpy()[~cells.is_control]
     raw = probe(cells.lognorm.toarray()[~cells.is_control], labels)
+    yield Row("probe accuracy of raw cells, per cent", 100 * raw, is_claimed=False)
     for name in ("cpa", "biolord"):
         model = MODELS.get(name).make(seed=seed)
         model.fit(posed.task)
@@ -140,7 +156,7 @@ def basal(seed: int) -> Iterator[Row]:
             code = model.net["encode"](torch.from_numpy(cells.lognorm.toarray()))
         code = halves(code)[0] if name == "cpa" else code
         found = probe(code.numpy()[~cells.is_control], labels)
-        yield f"{name}: probe accuracy lost from raw cells ({raw:.2f}), points", 100 * (raw - found)
+        yield Row(f"{name}: probe accuracy lost from raw cells, points", 100 * (raw - found))
 
 
 def probe(values: np.ndarray[Any, Any], labels: np.ndarray[Any, Any]) -> float:
@@ -192,15 +208,10 @@ def masks(seed: int) -> Iterator[Row]:
     change = (moved[1:] - moved[0]).numpy().reshape(found.shape[1], N_FACTORS, GENES_A_FACTOR)
     factor = np.abs(change).mean(axis=2).argmax(axis=1)
     rows, columns = np.nonzero(found)
-    if not len(rows):
-        yield "sams-vae: precision of its masks above chance, points (no mask is on)", float("nan")
-        return
-    precision = planted[rows, factor[columns]].mean()
-    yield (
-        "sams-vae: precision of its masks above chance, points",
-        100 * (precision - planted.mean()),
-    )
-    yield "sams-vae: share of masks on, per cent", 100 * found.mean()
+    precision = planted[rows, factor[columns]].mean() if len(rows) else planted.mean()
+    above = 100 * (precision - planted.mean())
+    yield Row("sams-vae: precision of its masks above chance, points", above)
+    yield Row("sams-vae: share of masks on, per cent", 100 * found.mean(), is_claimed=False)
 
 
 CLAIMS: dict[str, Callable[[int], Iterable[Row]]] = {
@@ -215,23 +226,63 @@ CLAIMS: dict[str, Callable[[int], Iterable[Row]]] = {
 }
 
 
-def report(claim: str, n_seeds: int) -> None:
-    table = pd.DataFrame([dict(CLAIMS[claim](seed)) for seed in range(n_seeds)])
-    for name, values in table.items():
-        mean, half = values.mean(), np.nan
+def run(claim: str, seed: int, out: Path | None) -> pd.DataFrame:
+    """Return what a claim comes to on one seed, and keep it in `out` where that is a folder."""
+    rows = pd.DataFrame(CLAIMS[claim](seed), columns=Row._fields)
+    rows = rows.assign(claim=claim, seed=seed)
+    if out is not None:
+        with writing(out / f"{claim}-{seed}.parquet") as temporary:
+            rows.to_parquet(temporary)
+    return rows
+
+
+def kept(claim: str, out: Path) -> pd.DataFrame:
+    """Return what is kept of a claim, all seeds below each other."""
+    parts = [pd.read_parquet(file) for file in sorted(out.glob(f"{claim}-*.parquet"))]
+    return pd.concat(parts) if parts else pd.DataFrame(columns=[*Row._fields, "seed"])
+
+
+def report(rows: pd.DataFrame) -> None:
+    for name, group in rows.groupby("name", sort=False):
+        values = group["value"].astype(float)
+        mean, n_seeds, half = values.mean(), len(values), np.nan
         if n_seeds > 1:
             half = stats.t.ppf(0.975, n_seeds - 1) * values.std(ddof=1) / np.sqrt(n_seeds)
         verdict = "holds" if mean - half > 0 else "fails" if mean + half < 0 else "cannot be told"
-        print(
-            f"{name:72} {mean:7.1f} ({mean - half:.1f} to {mean + half:.1f})  {verdict}", flush=True
-        )
+        verdict = verdict if group["is_claimed"].all() else ""
+        interval = f"({mean - half:.1f} to {mean + half:.1f})"
+        print(f"{name:72} {n_seeds:2d} {mean:7.1f} {interval:18} {verdict}".rstrip(), flush=True)
+
+
+def arguments() -> argparse.Namespace:
+    wording = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=wording)
+    parser.add_argument("claims", nargs="*", metavar="CLAIM", help=", ".join(CLAIMS))
+    parser.add_argument("--seeds", type=int, nargs="+", default=range(5), help="0 to 4 by default")
+    parser.add_argument("--out", type=Path, help="folder in which parts are kept")
+    does = parser.add_mutually_exclusive_group()
+    does.add_argument("--parts", action="store_true", help="print the arguments of each part")
+    does.add_argument("--table", action="store_true", help="print what is kept in --out")
+    given = parser.parse_args()
+    given.claims = given.claims or list(CLAIMS)
+    if unknown := set(given.claims) - set(CLAIMS):
+        parser.error(f"no claim is called {', '.join(sorted(unknown))}; {', '.join(CLAIMS)} are.")
+    if given.table and given.out is None:
+        parser.error("--table prints what is kept in --out FOLDER; give that.")
+    return given
+
+
+def main() -> None:
+    given = arguments()
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    for claim in given.claims:
+        if given.parts:
+            print("\n".join(f"{claim} --seeds {seed}" for seed in given.seeds))
+        elif given.table:
+            report(kept(claim, given.out))
+        else:
+            report(pd.concat([run(claim, seed, given.out) for seed in given.seeds]))
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("claims", nargs="*", default=list(CLAIMS))
-    parser.add_argument("--seeds", type=int, default=5)
-    given = parser.parse_args()
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
-    for claim in given.claims:
-        report(claim, given.seeds)
+    main()
