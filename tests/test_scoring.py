@@ -9,7 +9,7 @@ import pytest
 from scipy import sparse
 
 import wildcell
-from wildcell import by_preset, file_evidence, truth_shelf
+from wildcell import file_evidence, preset_rows, truth_shelf
 from wildcell.cli.main import main
 from wildcell.datasets.dataset import COMPONENT_COLUMNS
 from wildcell.difficulty import MEASURED, measured_difficulty
@@ -352,11 +352,11 @@ def test_what_is_the_truths_alone_is_computed_once_for_all_predictions(cells, mo
 def test_a_presets_truth_is_made_once_for_all_predictions(cells, monkeypatch):
     truth, predictions = cells
     calls = []
-    counting(monkeypatch, calls, by_preset, "in_logs")
-    counting(monkeypatch, calls, by_preset, "side_of_cells")
+    counting(monkeypatch, calls, preset_rows, "_logs_of")
+    counting(monkeypatch, calls, preset_rows, "side_of_cells")
     wildcell.score(predictions, truth, preset="systema")
     n_predictions, n_contexts = len(predictions), truth.obs["context"].nunique()
-    assert calls.count("in_logs") == 1 + n_predictions
+    assert calls.count("_logs_of") == 1 + n_predictions
     assert calls.count("side_of_cells") == n_contexts * (1 + n_predictions)
 
 

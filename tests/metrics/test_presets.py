@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import sparse
 
@@ -111,6 +112,19 @@ def test_means_alone_have_no_scores_of_cells(name, counts):
     needy = {metric.name for metric in preset.metrics if "cells" in metric.needs}
     assert set(unscored["metric"]) == needy
     assert (table.loc[~table["metric"].isin(needy), "status"] == Status.OK).all()
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if PRESETS.get(name).of_cells])
+def test_scores_without_cells_are_those_of_the_cells_that_were_let_go_of(name, counts):
+    truth, controls, half = counts
+    preset = PRESETS.get(name)
+    full = evidence(preset, truth, half, controls)
+    reduced = replace(
+        full, truth=preset.reduced(full.truth), prediction=preset.reduced(full.prediction), memo={}
+    )
+    assert reduced.truth.cells is None
+    assert reduced.prediction.cells is None
+    pd.testing.assert_frame_equal(score_evidence(preset, reduced), score_evidence(preset, full))
 
 
 def test_a_prediction_without_controls_has_no_deltas_where_its_own_count(counts):

@@ -163,13 +163,13 @@ def discrimination(evidence: Evidence, measure: Measure) -> Floats:
 
 def pearson_edistance(evidence: Evidence) -> Floats:
     """Correlation over perturbations of the energy distances to the controls of each side."""
-    true, predicted = (_energies(side)[None, :] for side in (evidence.truth, evidence.prediction))
+    true, predicted = (energies(side)[None, :] for side in (evidence.truth, evidence.prediction))
     correlation = row_pearson(predicted, true, np.ones(true.shape, dtype=bool))
     return np.full(evidence.truth.n, correlation[0])
 
 
 @once
-def _energies(side: Side) -> Floats:
+def energies(side: Side) -> Floats:
     """Energy distance of each perturbation's cells to the controls, pairs of one cell included."""
     assert side.cells is not None
     assert side.controls is not None

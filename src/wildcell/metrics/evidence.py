@@ -1,7 +1,7 @@
 """What two sides show of the perturbations of one context, in the space that a preset looks at."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import wraps
 from typing import Any, TypeVar, cast
 
@@ -57,7 +57,8 @@ class Side:
     control
         Mean log values of the controls, shape (n_genes,); None where there are none.
     cells, controls
-        The cells themselves, groups in the order of `mean`, controls of group 0; None for means.
+        The cells themselves, groups in the order of `mean`, controls of group 0; None for means,
+        and of cells that were let go of.
     memo
         What `once` has computed of this side.
     """
@@ -75,6 +76,11 @@ class Side:
         return len(self.mean)
 
     @property
+    def is_of_cells(self) -> bool:
+        """Whether there are cells behind the means."""
+        return bool(self.n_cells.any())
+
+    @property
     def centre(self) -> Floats:
         """Mean log values of the controls, shape (n_genes,); NaN where there are none."""
         return np.full(self.mean.shape[1], np.nan) if self.control is None else self.control
@@ -83,6 +89,13 @@ class Side:
     def delta(self) -> Floats:
         """Mean minus the controls' mean, shape (n_perturbations, n_genes); NaN without controls."""
         return self.mean - self.centre
+
+    def without_cells(self) -> "Side":
+        """Return the side with all that was computed of it, and of its cells the controls alone."""
+        controls = self.controls
+        if controls is not None:
+            controls = Cloud(controls.X.copy(), controls.codes)  # of a matrix that may go now
+        return replace(self, cells=None, controls=controls)
 
 
 @dataclass(frozen=True)

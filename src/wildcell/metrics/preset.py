@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from wildcell.arrays import Floats
-from wildcell.metrics.evidence import Evidence
+from wildcell.metrics.evidence import Evidence, Side
 from wildcell.names import Need, Status
 from wildcell.registry import Registry
 
@@ -69,6 +69,10 @@ class Preset:
         True cells a perturbation must have to be scored.
     needs_counts
         Whether it works on counts alone.
+    of_cells
+        All that its scores take of the cells of a side and its controls besides their means, each
+        remembered by `once`: the cells are let go of when these are computed. None where they are
+        needed until all is scored.
     """
 
     name: str
@@ -79,6 +83,15 @@ class Preset:
     target_sum: float | None = None
     min_cells: int = 1
     needs_counts: bool = False
+    of_cells: tuple[Callable[[Side], object], ...] | None = None
+
+    def reduced(self, side: Side) -> Side:
+        """Return a side that has what is taken of its cells in their place, where that is known."""
+        if self.of_cells is None:
+            return side
+        for of_cells in self.of_cells if side.controls else ():
+            of_cells(side)
+        return side.without_cells()
 
 
 PRESETS: Registry[Preset] = Registry("preset", "wildcell.metrics.presets")

@@ -73,7 +73,7 @@ def _computed(metric: PresetMetric, evidence: Evidence) -> Floats:
 
 
 def _missing_need(metric: PresetMetric, evidence: Evidence) -> Status | None:
-    if Need.CELLS in metric.needs and evidence.prediction.cells is None:
+    if Need.CELLS in metric.needs and not evidence.prediction.is_of_cells:
         return Status.NEEDS_CELLS
     if Need.DELTA in metric.needs and evidence.prediction.control is None:
         return Status.TOO_FEW_CONTROLS

@@ -16,6 +16,7 @@ PRESETS.add(
         mirrors="cell-eval 0.8.2",
         summary="Arc Institute's cell-eval, profile full, without its clustering agreement.",
         controls="prediction",
+        of_cells=(scores.tested, scores.energies),
         metrics=(
             *(
                 PresetMetric(
