@@ -27,6 +27,15 @@ def test_listing_the_commands_loads_nothing_heavy():
     subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
 
 
+def test_scoring_by_preset_loads_neither_models_nor_all_of_statistics():
+    code = (
+        "import sys, wildcell.scoring\nfrom wildcell.metrics.preset import PRESETS\n"
+        "assert PRESETS.names()\n"
+        "assert not {'scipy.stats', 'wildcell.models', 'wildcell.outside'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+
+
 def test_public_names_resolve():
     import wildcell
 

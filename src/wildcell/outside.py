@@ -1,6 +1,6 @@
 """Predictions that were made elsewhere: files in, scores out."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +23,7 @@ from wildcell.record import Result, costs_of, flags_of, key_of, labelled_scores,
 from wildcell.results.rank import rank
 from wildcell.scenarios.additive import sum_of_singles
 from wildcell.scenarios.file_case import FileCase, Reading, Source, open_case
-from wildcell.scenarios.outside import QUESTION
+from wildcell.scenarios.outside import BASELINES, QUESTION, check_names
 from wildcell.scenarios.prediction import Prediction
 from wildcell.scenarios.scenario import DEFAULT_METRICS
 from wildcell.scenarios.task import Task, Truth
@@ -39,9 +39,6 @@ from wildcell.store.runs import (
     keep_conditions,
 )
 from wildcell.truth_shelf import evidence_of, keep_tests, replicate_of, shelf_of_truth
-
-BASELINES = ["no-change", "perturbed-mean", "context-transfer", "additive", "matching-mean"]
-"""Baselines that need no more than training cells."""
 
 
 @dataclass(frozen=True)
@@ -205,17 +202,6 @@ def judge_files(
         keep_tests(judge)
     notes = [*case.notes, *(shelf.notes if shelf else ())]
     return FileJudgement(predictions, judge, truth, reading, results, notes, cost, started)
-
-
-def check_names(names: Collection[str]) -> None:
-    """Raise `OptionError` unless predictions have names of their own, one at least."""
-    if not names:
-        raise OptionError("There is no prediction; give one at least.")
-    for name in names:
-        if name in {*BASELINES, REPLICATE, CEILING}:
-            raise OptionError(
-                f"{name!r} is the name of a baseline; call the prediction something else."
-            )
 
 
 def _judge_of(case: FileCase, metrics: Sequence[Metric], shelf: Shelf | None) -> Judge:

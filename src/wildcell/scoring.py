@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from math import inf
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import anndata as ad
 import pandas as pd
@@ -13,10 +13,13 @@ import pandas as pd
 from wildcell.by_preset import PresetScores, score_all_by_preset
 from wildcell.errors import OptionError
 from wildcell.names import Expression
-from wildcell.outside import FileJudgement, check_names, judge_files
 from wildcell.registry import split_names
 from wildcell.scenarios.file_case import Reading, Source
+from wildcell.scenarios.outside import check_names
 from wildcell.scenarios.reading import Labels
+
+if TYPE_CHECKING:
+    from wildcell.outside import FileJudgement
 
 Cells: TypeAlias = ad.AnnData | str | Path
 """Cells in memory, or an h5ad or zarr file."""
@@ -148,8 +151,10 @@ def by_metrics(
     *,
     train: str | Path | None = None,
     cache: Path | None = None,
-) -> FileJudgement:
+) -> "FileJudgement":
     """Score predictions by the house's metrics."""
+    from wildcell.outside import judge_files  # noqa: PLC0415 - takes long to load: the models
+
     return judge_files(
         predictions,
         truth,

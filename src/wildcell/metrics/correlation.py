@@ -1,9 +1,9 @@
 """Errors of mean profiles, and correlations of profiles and deltas."""
 
 import numpy as np
-from scipy.stats import rankdata
 
 from wildcell.arrays import Booleans, Floats
+from wildcell.metrics.average_ranks import average_ranks
 from wildcell.metrics.metric import Ratio, metric
 from wildcell.metrics.response import Response
 from wildcell.metrics.signal import correlation_ceiling, measured_signal
@@ -50,7 +50,7 @@ def row_spearman(first: Floats, second: Floats, kept: Booleans) -> Floats:
 def _spearman(first: Floats, second: Floats) -> float:
     if np.isnan(first).any() or np.isnan(second).any():
         return float("nan")
-    ranks = np.vstack([rankdata(first), rankdata(second)])
+    ranks = average_ranks(np.vstack([first, second]))
     everything = np.ones((1, ranks.shape[1]), dtype=bool)
     return float(row_pearson(ranks[:1], ranks[1:], everything)[0])
 

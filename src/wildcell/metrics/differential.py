@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from wildcell.arrays import Booleans, Codes, Floats, Matrix, Moments, moments
 from wildcell.errors import OptionError
@@ -180,17 +180,31 @@ def t_test(groups: Moments, reference: Moments, *, equal_variance: bool = False)
     size = np.maximum(np.abs(groups.mean), np.abs(reference.mean))
     constant = (variance == 0) & (other_variance == 0) & (difference <= ROUNDING * size)
     with np.errstate(divide="ignore", invalid="ignore"):
-        statistic, p_value = stats.ttest_ind_from_stats(
-            groups.mean,
-            np.sqrt(variance),
-            groups.n[:, None],
-            reference.mean,
-            np.sqrt(other_variance),
-            reference.n[:, None],
-            equal_var=equal_variance,
+        squared_error, freedom = _of_difference(
+            variance,
+            groups.n[:, None].astype(np.float64),
+            other_variance,
+            reference.n[:, None].astype(np.float64),
+            pooled=equal_variance,
         )
+        statistic = (groups.mean - reference.mean) / np.sqrt(squared_error)
+        p_value = 2 * special.stdtr(freedom, -np.abs(statistic))
     undefined = constant | np.isnan(variance) | np.isnan(other_variance)
     return MeanTest(np.where(undefined, np.nan, statistic), np.where(undefined, np.nan, p_value))
+
+
+def _of_difference(
+    variance: Floats, n: Floats, other_variance: Floats, other_n: Floats, *, pooled: bool
+) -> tuple[Floats, Floats]:
+    """Return the squared standard error of a difference of means, and its degrees of freedom."""
+    if pooled:
+        freedom = n + other_n - 2
+        within = (n - 1) * variance + (other_n - 1) * other_variance
+        return within / freedom * (1 / n + 1 / other_n), freedom
+    own, others = variance / n, other_variance / other_n
+    spread = np.square(own) / (n - 1) + np.square(others) / (other_n - 1)
+    freedom = np.square(own + others) / spread
+    return own + others, np.where(np.isnan(freedom), 1.0, freedom)  # where nothing varies
 
 
 def benjamini_hochberg(p_value: Floats, *, family: Family = "perturbation") -> Floats:

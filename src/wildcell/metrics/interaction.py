@@ -9,7 +9,7 @@ interacts: it is known, and taken out.
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from wildcell.arrays import Booleans, Floats
 from wildcell.metrics.de_recovery import above_chance
@@ -165,7 +165,7 @@ def interacting_genes(
     """
     is_tested = truth.kept_genes & (squared_error > 0)
     size = np.abs(interaction) / np.sqrt(np.where(is_tested, squared_error, np.nan))
-    p_value = 2 * norm.sf(size)
+    p_value = 2 * ndtr(-size)
     found = np.nan_to_num(benjamini_hochberg(p_value), nan=1.0) < truth.convention.alpha
     return found & (found.sum(axis=1) >= truth.convention.min_de_genes)[:, None], is_tested
 

@@ -8,9 +8,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from wildcell.arrays import Booleans, Codes, Floats
+from wildcell.metrics.average_ranks import average_ranks
 from wildcell.metrics.correlation import row_pearson
 
 Numbers: TypeAlias = NDArray[np.number[Any]]
@@ -75,7 +75,7 @@ def roc_auc(labels: Booleans, scores: Floats) -> Floats:
     >>> roc_auc(labels, np.array([[4.0, 3.0, 2.0, 1.0]])).tolist()
     [0.75]
     """
-    ranks = rankdata(scores, axis=1)
+    ranks = average_ranks(scores)
     n_positive = labels.sum(axis=1)
     n_negative = labels.shape[1] - n_positive
     above = np.where(labels, ranks, 0.0).sum(axis=1) - n_positive * (n_positive + 1) / 2
@@ -103,7 +103,7 @@ def spearman(first: Floats, second: Floats) -> float:
     """
     if len(first) < 2:
         return float("nan")
-    ranks = rankdata(np.vstack([first, second]), axis=1)
+    ranks = average_ranks(np.vstack([first, second]))
     return float(row_pearson(ranks[:1], ranks[1:], np.ones((1, len(first)), dtype=bool))[0])
 
 

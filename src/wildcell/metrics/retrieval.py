@@ -1,9 +1,9 @@
 """Whether a prediction is closer to its own truth than to the other perturbations' truths."""
 
 import numpy as np
-from scipy.stats import rankdata
 
 from wildcell.arrays import Booleans, Floats
+from wildcell.metrics.average_ranks import average_ranks
 from wildcell.metrics.metric import metric
 from wildcell.metrics.response import Response
 from wildcell.names import Need, Status
@@ -35,7 +35,7 @@ def row_retrieval(similarity: Floats) -> Floats:
     if n_candidates < 2:
         return result
     for i in np.flatnonzero(is_candidate & ~np.isnan(similarity).all(axis=1)):
-        ranks = rankdata(-similarity[i, is_candidate]) - 1
+        ranks = average_ranks(-similarity[i, is_candidate]) - 1
         own = int(is_candidate[:i].sum())
         result[i] = 1 - ranks[own] / (n_candidates - 1)
     return result

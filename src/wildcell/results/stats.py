@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from wildcell.arrays import Booleans, Floats
 from wildcell.metrics.metric import LEAST_RATIO, Best
@@ -243,7 +243,9 @@ def is_resolved(signal: Floats) -> bool:
         return False
     if len(known) < CONDITIONS_TO_TEST:
         return True
-    return bool(stats.wilcoxon(known, alternative="greater").pvalue < 1 - CONFIDENCE)
+    from scipy.stats import wilcoxon  # noqa: PLC0415 - takes long to load, and few need it
+
+    return bool(wilcoxon(known, alternative="greater").pvalue < 1 - CONFIDENCE)
 
 
 def _summed(influence: Floats, blocks: NDArray[np.object_]) -> Floats:
@@ -260,7 +262,7 @@ def _interval(mean: float, influence: Floats, level: str) -> Estimate:
     if n < 2:
         return Estimate(mean, np.nan, np.nan, np.nan, NO_INTERVAL)
     error = float(np.sqrt(n / (n - 1) * (influence**2).sum()))
-    reach = float(stats.t.ppf(0.5 + CONFIDENCE / 2, n - 1)) * error
+    reach = float(special.stdtrit(n - 1, 0.5 + CONFIDENCE / 2)) * error
     return Estimate(mean, error, mean - reach, mean + reach, level)
 
 

@@ -1,5 +1,6 @@
 """Questions posed from files that were not split here: a truth, a prediction, training cells."""
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import anndata as ad
@@ -9,8 +10,17 @@ from scipy import sparse
 
 from wildcell.arrays import Names, as_csr
 from wildcell.datasets.dataset import Dataset
-from wildcell.errors import DataError, PredictionError
-from wildcell.names import CONDITION, CONTROL, UNS, Expression, Role, with_options
+from wildcell.errors import DataError, OptionError, PredictionError
+from wildcell.names import (
+    CEILING,
+    CONDITION,
+    CONTROL,
+    REPLICATE,
+    UNS,
+    Expression,
+    Role,
+    with_options,
+)
 from wildcell.scenarios.controls import common_controls
 from wildcell.scenarios.panel import CELL_COLUMNS
 from wildcell.scenarios.parts import components_of
@@ -30,6 +40,9 @@ SEEN_BOTH_HALVES = (
 REPEATED_BY_CHANCE = 0.05
 """Share of the test cells that training cells may equal: shallow cells of a few genes do."""
 
+BASELINES = ["no-change", "perturbed-mean", "context-transfer", "additive", "matching-mean"]
+"""Baselines that need no more than training cells."""
+
 QUESTION = Scenario(
     name="files",
     version=1,
@@ -40,6 +53,17 @@ QUESTION = Scenario(
     default_arm="as-given",
     genes="all",
 )
+
+
+def check_names(names: Collection[str]) -> None:
+    """Raise `OptionError` unless predictions have names of their own, one at least."""
+    if not names:
+        raise OptionError("There is no prediction; give one at least.")
+    for name in names:
+        if name in {*BASELINES, REPLICATE, CEILING}:
+            raise OptionError(
+                f"{name!r} is the name of a baseline; call the prediction something else."
+            )
 
 
 def as_dataset(
