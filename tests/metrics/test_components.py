@@ -24,7 +24,7 @@ def cells():
 def test_components_are_the_exact_ones(cells, largest, transposed, as_given, monkeypatch):
     """By way of the genes, the cells or iterations, whichever the shape asks for."""
     monkeypatch.setattr(components, "LARGEST_MATRIX", largest)
-    monkeypatch.setattr(components, "ROWS_AT_ONCE", 17)
+    monkeypatch.setattr(components, "AT_ONCE", 17)
     cells = cells.T.copy() if transposed else cells
     expected = PCA(5, svd_solver="full").fit(cells)
     found = fit_components(as_given(cells), 5)
@@ -33,6 +33,17 @@ def test_components_are_the_exact_ones(cells, largest, transposed, as_given, mon
         np.abs(found.transform(as_given(cells))), np.abs(expected.transform(cells)), atol=1e-6
     )
     np.testing.assert_allclose(found.loadings.T @ found.loadings, np.eye(5), atol=1e-8)
+
+
+@pytest.mark.parametrize("share", [0.01, 0.5, 1.0])
+def test_genes_that_are_not_kept_say_nothing(cells, share):
+    """Whether cells are made dense, a few at a time, or stay as they are."""
+    fitted, rng = fit_components(cells, 4), np.random.default_rng(1)
+    few = np.where(rng.random((300, 40)) < share, rng.random((300, 40)), 0.0)
+    kept = rng.random(40) < 0.7
+    expected = (few - fitted.centre)[:, kept] @ fitted.loadings[kept]
+    for given in (few, sparse.csr_matrix(few)):
+        np.testing.assert_allclose(fitted.transform(given, kept=kept), expected, atol=1e-12)
 
 
 def test_largest_loading_of_each_component_is_positive(cells):

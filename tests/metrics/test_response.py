@@ -1,5 +1,7 @@
 """What is read off a response: delta, fold change, flatness, what is missing."""
 
+import gc
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -83,3 +85,16 @@ def test_response_of_one_gene_is_flat(response):
         targets=np.zeros((4, 1), dtype=bool),
     )
     assert one.is_flat.all()
+
+
+def test_a_response_is_gone_when_it_is_dropped_though_its_second_panel_was_tested(response):
+    """Nothing waits for the collector of cycles, which comes late where arrays are large."""
+    seen = replace(response, detected=np.arange(len(response.genes)) % 2 == 0)
+    np.testing.assert_array_equal(seen.on_detected.de.statistic, seen.de.statistic[:, ::2])
+    gone = weakref.ref(seen)
+    gc.disable()
+    try:
+        del seen
+        assert gone() is None
+    finally:
+        gc.enable()

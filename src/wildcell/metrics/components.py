@@ -1,17 +1,19 @@
 """Principal components of true cells: the space in which clouds of both sides are compared."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import eigh
+from scipy.linalg.blas import dsyrk
 from scipy.sparse.linalg import LinearOperator, svds
 
 from wildcell.arrays import Booleans, Floats
 from wildcell.errors import OptionError
 from wildcell.metrics.pairwise import Cells
 
-ROWS_AT_ONCE = 1024
+AT_ONCE = 256  # rows or genes that are dense
 LARGEST_MATRIX = 5000  # genes or cells, whose covariance is held and solved exactly
+FEWEST_DENSE = 1 / 8  # of the values; with fewer, a dense product takes longer than a sparse one
 
 
 @dataclass(frozen=True)
@@ -32,13 +34,33 @@ class Components:
     loadings: Floats
     variances: Floats
 
-    def transform(self, cells: Cells) -> Floats:
-        """Return the scores of cells, shape (n_cells, n_components); sparse cells stay sparse."""
-        return np.asarray(cells @ self.loadings) - self.centre @ self.loadings
+    def transform(self, cells: Cells, *, kept: Booleans | None = None) -> Floats:
+        """Return the scores of cells, shape (n_cells, n_components).
 
-    def without(self, genes: Booleans) -> "Components":
-        """Return the map that does not look at some genes, marked in an array (n_genes,)."""
-        return replace(self, loadings=np.where(genes[:, None], 0.0, self.loadings))
+        Parameters
+        ----------
+        cells
+            Log values, shape (n_cells, n_genes); of sparse ones a few rows at a time are dense.
+        kept
+            The genes that are looked at, shape (n_genes,); all if None.
+        """
+        centre = self.centre if kept is None else np.where(kept, self.centre, 0.0)
+        return self._projected(cells, kept) - centre @ self.loadings
+
+    def _projected(self, cells: Cells, kept: Booleans | None) -> Floats:
+        if kept is not None and kept.all():
+            kept = None
+        if not isinstance(cells, np.ndarray) and cells.nnz < FEWEST_DENSE * np.prod(cells.shape):
+            loadings = self.loadings if kept is None else np.where(kept[:, None], self.loadings, 0)
+            return np.asarray(cells @ loadings)
+        scores = np.empty((cells.shape[0], self.loadings.shape[1]))
+        for start in range(0, cells.shape[0], AT_ONCE):
+            some = slice(start, start + AT_ONCE)
+            rows = _dense(cells[some])
+            if kept is not None:
+                rows[:, ~kept] = 0
+            np.matmul(rows, self.loadings, out=scores[some])
+        return scores
 
 
 def fit_components(cells: Cells, n_components: int = 50) -> Components:
@@ -85,23 +107,41 @@ def fit_components(cells: Cells, n_components: int = 50) -> Components:
 
 
 def _from_genes(cells: Cells, centre: Floats, n_components: int) -> tuple[Floats, Floats]:
-    covariance = np.zeros((len(centre), len(centre)))
-    for start in range(0, cells.shape[0], ROWS_AT_ONCE):
-        rows = _dense(cells[start : start + ROWS_AT_ONCE]) - centre
-        covariance += rows.T @ rows
-    return _largest(covariance / (cells.shape[0] - 1), n_components)
+    covariance = _square_of(len(centre))
+    for start in range(0, cells.shape[0], AT_ONCE):
+        rows = _dense(cells[start : start + AT_ONCE]) - centre
+        covariance = _add_products(covariance, rows.T)
+    return _largest(covariance, n_components, cells.shape[0] - 1)
 
 
 def _from_cells(cells: Cells, centre: Floats, n_components: int) -> tuple[Floats, Floats]:
     n = cells.shape[0]
-    products = np.zeros((n, n))
-    for start in range(0, cells.shape[1], ROWS_AT_ONCE):
-        genes = slice(start, start + ROWS_AT_ONCE)
-        block = _dense(cells[:, genes]) - centre[genes]
-        products += block @ block.T
-    variances, scores = _largest(products / (n - 1), n_components)
+    products = _square_of(n)
+    for start in range(0, cells.shape[1], AT_ONCE):
+        genes = slice(start, start + AT_ONCE)
+        products = _add_products(products, _dense(cells[:, genes]) - centre[genes])
+    variances, scores = _largest(products, n_components, n - 1)
     loadings = np.asarray(cells.T @ scores) - np.outer(centre, scores.sum(axis=0))
     return variances, np.linalg.qr(loadings)[0]
+
+
+def _square_of(size: int) -> Floats:
+    return np.zeros((size, size), order="F")
+
+
+def _add_products(products: Floats, rows: Floats) -> Floats:
+    """Add the inner products of rows, in place and below the diagonal alone."""
+    is_turned = rows.flags.c_contiguous
+    added = dsyrk(
+        1.0,
+        rows.T if is_turned else rows,
+        beta=1.0,
+        c=products,
+        trans=is_turned,
+        lower=True,
+        overwrite_c=True,
+    )
+    return np.asarray(added)
 
 
 def _by_lanczos(cells: Cells, centre: Floats, n_components: int) -> tuple[Floats, Floats]:
@@ -116,9 +156,14 @@ def _by_lanczos(cells: Cells, centre: Floats, n_components: int) -> tuple[Floats
     return singular[::-1] ** 2 / (cells.shape[0] - 1), loadings[::-1].T.copy()
 
 
-def _largest(symmetric: Floats, n: int) -> tuple[Floats, Floats]:
-    size = len(symmetric)
-    values, vectors = eigh(symmetric, subset_by_index=(size - n, size - 1), overwrite_a=True)
+def _largest(lower: Floats, n: int, n_others: int) -> tuple[Floats, Floats]:
+    """Return the largest variances of a matrix of products over `n_others`, and their vectors."""
+    size = len(lower)
+    lower /= n_others
+    wanted = (size - n, size - 1)
+    values, vectors = eigh(
+        lower, lower=True, subset_by_index=wanted, overwrite_a=True, check_finite=False
+    )
     return values[::-1], vectors[:, ::-1].copy()
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TypeAlias
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from wildcell.arrays import Booleans, Codes, Floats, Matrix, Names
 from wildcell.metrics.components import Components, fit_components
+from wildcell.metrics.conditions import over_conditions
 from wildcell.metrics.convention import OURS, Convention
 from wildcell.metrics.differential import Differential, MeanTest
 from wildcell.metrics.grouped import dealt, on_columns, picked, sampled, sizes_of, stacked
@@ -172,6 +173,15 @@ class Response:
         P-values are adjusted within each perturbation over the genes that delta metrics look at
         and that are not constant. Check `has_tests` before; a test of means needs none.
         """
+        return self._tested()
+
+    @cached_property
+    def _tested(self) -> Callable[[], Differential]:
+        """Test once; without a hold on this response, which holds those on some of its genes."""
+        return cache(replace(self).tested_anew)
+
+    def tested_anew(self) -> Differential:
+        """Return what `de` is, computed again."""
         if callable(self.differential):
             return self.differential()
         if self.differential is not None:
@@ -208,7 +218,8 @@ class Response:
         half of them controls; None for fewer than two. Of a truth: a prediction has no say in the
         space that it is judged in.
         """
-        return self._components_of(0), self._components_of(1)
+        first, second = over_conditions(self._components_of, (0, 1))
+        return first, second
 
     def _components_of(self, fold: int) -> Components | None:
         found = self.keep(f"components-{fold}", lambda: self._fitted_to(1 - fold))
@@ -260,14 +271,10 @@ class Response:
             keep=made_anew,
             halves=None if self.halves is None else halves_on(self.halves, genes),
         )
-        return (
-            replace(result, differential=lambda: self._de_on(genes)) if self.has_tests else result
-        )
-
-    def _de_on(self, genes: Codes) -> Differential:
-        whole = self.de
-        test = MeanTest(whole.statistic[:, genes], whole.p_value[:, genes])
-        return table_of(test, whole.lfc[:, genes], ~np.isnan(test.p_value))
+        if not self.has_tests:
+            return result
+        tested = self._tested
+        return replace(result, differential=lambda: _de_on(tested(), genes))
 
     @cached_property
     def _is_testable(self) -> Booleans:
@@ -283,6 +290,12 @@ class Response:
         has_cells = np.flatnonzero(sizes_of(cells) > 0)
         each = -(-n // max(len(has_cells), 1))
         return stacked(sampled(cells, each, names), np.arange(len(cells)))[0]
+
+
+def _de_on(whole: Differential, genes: Codes) -> Differential:
+    """Return differential expression on some genes, adjusted anew."""
+    test = MeanTest(whole.statistic[:, genes], whole.p_value[:, genes])
+    return table_of(test, whole.lfc[:, genes], ~np.isnan(test.p_value))
 
 
 def halves_on(halves: Halves, genes: Codes) -> Halves:

@@ -109,7 +109,8 @@ def _true_folds(truth: Response) -> tuple[Clouds, Clouds]:
         if components is None or cells is None:
             return _nothing(truth)
         return over_conditions(
-            lambda row: _seen(components, truth, row).transform(cells[row]), range(len(cells))
+            lambda row: components.transform(cells[row], kept=truth.kept_genes[row]),
+            range(len(cells)),
         )
 
     first, second = (seen(*one) for one in zip(truth.components, folds, strict=True))
@@ -126,19 +127,13 @@ def _in_components(prediction: Response, truth: Response) -> tuple[Clouds, Cloud
     def transformed(row: int) -> tuple[Floats, Floats]:
         cells = sample[row]  # taken out once, for both
         first, second = (
-            NOTHING if one is None else _seen(one, truth, row).transform(cells)
+            NOTHING if one is None else one.transform(cells, kept=truth.kept_genes[row])
             for one in components
         )
         return first, second
 
     found = over_conditions(transformed, range(len(sample)))
     return [first for first, _ in found], [second for _, second in found]
-
-
-def _seen(components: Components, truth: Response, row: int) -> Components:
-    """Return components that do not look at what a perturbation targets."""
-    kept = truth.kept_genes[row]
-    return components if kept.all() else components.without(~kept)
 
 
 def _nothing(truth: Response) -> Clouds:
