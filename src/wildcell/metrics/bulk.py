@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from wildcell.arrays import Codes, Floats, Matrix
+from wildcell.arrays import Codes, Floats, Matrix, moments
 from wildcell.metrics.conditions import over_conditions
 from wildcell.parallel import compiled
 
@@ -38,7 +38,7 @@ def bulk_profiles(counts: Matrix, codes: Codes, n_groups: int, target_sum: float
     >>> np.expm1(bulk_profiles(counts, np.array([0, 0]), 1, 100.0)).round(6).tolist()
     [[75.0, 25.0]]
     """
-    total = _summed(counts, codes, n_groups)
+    total = moments(counts, codes, n_groups).total
     size = total.sum(axis=1, keepdims=True)
     return np.log1p(target_sum * total / np.where(size > 0, size, 1.0))
 
@@ -54,8 +54,8 @@ def jackknife_noise(counts: Matrix, codes: Codes, n_groups: int, target_sum: flo
     counts, codes, n_groups, target_sum
         As in `bulk_profiles`.
     """
-    total = _summed(counts, codes, n_groups)
-    rows = counts.astype(np.float64).tocsr()
+    total = moments(counts, codes, n_groups).total
+    rows = sparse.csr_matrix(counts)
 
     def of_group(group: int) -> float:
         own = rows[np.flatnonzero(codes == group)]
@@ -66,12 +66,6 @@ def jackknife_noise(counts: Matrix, codes: Codes, n_groups: int, target_sum: flo
         return (n - 1) / n * float(_squared_deviations(*arrays, total[group], target_sum))
 
     return np.array(over_conditions(of_group, range(n_groups)))
-
-
-def _summed(counts: Matrix, codes: Codes, n_groups: int) -> Floats:
-    n = len(codes)
-    indicator = sparse.csr_matrix((np.ones(n), (codes, np.arange(n))), shape=(n_groups, n))
-    return np.asarray((indicator @ counts.astype(np.float64)).toarray())
 
 
 @compiled

@@ -10,8 +10,8 @@ from typing import Literal, TypeAlias
 import numpy as np
 from scipy import sparse
 
-from wildcell.arrays import Booleans, Codes, Floats, Matrix, moments
-from wildcell.metrics.differential import Differential, differential, log2_fold_change
+from wildcell.arrays import Booleans, Codes, Floats
+from wildcell.metrics.differential import Differential, benjamini_hochberg, log2_fold_change
 from wildcell.metrics.evidence import Cloud, Evidence, Side, once
 from wildcell.metrics.recovery import (
     average_precision,
@@ -22,6 +22,7 @@ from wildcell.metrics.recovery import (
     spearman,
     spearman_among,
 )
+from wildcell.metrics.scaled_ranks import Counts, mean_scaled, rank_scaled
 
 ALPHA = 0.05
 MIN_GENES = 10
@@ -32,42 +33,41 @@ PSEUDOCOUNT = 1e-9
 Which: TypeAlias = Literal["all", "up", "down"]
 
 
-def per_million(cloud: Cloud | None) -> Matrix:
-    """Return counts per million of the genes there are, in double precision.
-
-    Ranks tell values apart that single precision would not.
-    """
+def _per_million(cloud: Cloud | None) -> Counts:
+    """Return counts with what makes them counts per million of the genes there are."""
     assert cloud is not None
-    scaled = sparse.csr_matrix(cloud.X, dtype=np.float64, copy=True)
-    depth = np.asarray(scaled.sum(axis=1)).ravel()
-    scaled.data /= np.repeat(np.where(depth > 0, depth, 1.0) / MILLION, np.diff(scaled.indptr))
-    return scaled
+    counts = sparse.csr_matrix(cloud.X)
+    depth = np.asarray(counts.sum(axis=1, dtype=np.float64)).ravel()
+    return Counts(counts, np.where(depth > 0, depth, 1.0) / MILLION, cloud.codes)
 
 
 @once
-def _controls_per_million(side: Side) -> Matrix:
-    return per_million(side.controls)
+def _mean_of_controls(side: Side) -> Floats:
+    """Return the controls' mean counts per million, shape (n_genes,)."""
+    return mean_scaled(_per_million(side.controls), 1)[0]
 
 
 @once
 def looked_at(side: Side) -> Codes:
     """Return the columns of the genes that the controls have enough of."""
-    mean = np.asarray(_controls_per_million(side).mean(axis=0)).ravel()
-    return np.flatnonzero(mean > LEAST_IN_MILLION)
+    return np.flatnonzero(_mean_of_controls(side) > LEAST_IN_MILLION)
 
 
 @once
 def tested(side: Side) -> Differential:
-    """Test the genes looked at; fold changes of mean counts per million."""
-    assert side.cells is not None
-    genes, codes = looked_at(side), side.cells.codes
-    cells, controls = per_million(side.cells)[:, genes], _controls_per_million(side)[:, genes]
+    """Test the genes looked at; fold changes of mean counts per million.
+
+    Ranks tell values apart that single precision would not.
+    """
+    genes, cells = looked_at(side), _per_million(side.cells)
     lfc = log2_fold_change(
-        moments(cells, codes, side.n).mean,
-        np.asarray(controls.mean(axis=0)),
+        mean_scaled(cells, side.n)[:, genes],
+        _mean_of_controls(side)[None, genes],
         pseudocount=PSEUDOCOUNT,
     )
-    return differential(cells.log1p(), codes, side.n, controls.log1p(), lfc=lfc)
+    found = rank_scaled(cells, side.n, _per_million(side.controls))
+    p_value = found.p_value[:, genes]
+    return Differential(found.statistic[:, genes], p_value, benjamini_hochberg(p_value), lfc)
 
 
 @once

@@ -38,6 +38,7 @@ PRESETS.add(
         controls="truth",
         target_sum=genes.MILLION,
         needs_counts=True,
+        of_cells=(genes.tested, profiles.profiles, profiles.noise),
         metrics=(
             *(
                 _of_genes(
