@@ -4,8 +4,9 @@ Every row is a whole process that reads two h5ad files and writes scores: wall s
 (user and system), peak memory, and how many times ours the others take. `cold` compiles everything
 first, `warm` finds the compiled code on disk; the best of `--repeats` warm runs is shown and is
 what ratios are taken of. Peers run in the Python that `--peer-python` names, which needs cell-eval
-0.8.2 and cell-eval2 0.20.0; without it only ours are shown. On a machine that does other work,
-too, go by CPU seconds.
+0.8.2 and cell-eval2 0.20.0; without it only ours are shown. No peak is seen below that of this
+process, which a child begins with: the files are drawn in another. On a machine that does other
+work, too, go by CPU seconds.
 """
 
 import argparse
@@ -15,6 +16,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
@@ -179,7 +182,8 @@ def compare(screen: Screen, names: Sequence[str], python: Path | None, repeats: 
     suites = {name: SUITES[name] for name in names if SUITES[name].screen == screen}
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        write_files(screen, folder)
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as other:
+            other.submit(write_files, screen, folder).result()
         wanted = {peer for suite in suites.values() for peer in suite.peers}
         theirs = peers(wanted, folder, python) if python else {}
         for name, suite in suites.items():

@@ -104,7 +104,7 @@ def energies_to_reference(cells: Cells, codes: Codes, n_groups: int, reference: 
     >>> import numpy as np
     >>> cells = np.random.default_rng(0).normal(size=(50, 4))
     >>> energies_to_reference(cells + 10, np.zeros(50, int), 1, cells).round(1).tolist()
-    [35.1]
+    [35.2]
     """
     cells, reference = sorted_rows(cells), sorted_rows(reference)
     genes = _genes_of(reference)
