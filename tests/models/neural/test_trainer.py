@@ -231,3 +231,30 @@ def test_without_torch_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setattr(backend.importlib, "import_module", missing)
     with pytest.raises(MissingExtraError, match=r"pip install 'wildcell\[torch\]'"):
         backend.torch.zeros(3)
+
+
+def test_networks_that_are_to_be_read_are_kept_only_after_their_penalty_has_fallen(question):
+    def looks_of(mechanisms):
+        model = MODELS.get("sams-vae").make(seed=0, **QUICK, mechanisms=mechanisms)
+        n_looks = iter(range(QUICK["n_checks"]))
+        model._look = lambda _: next(n_looks) + 1.0
+        model.fit(question.task)
+        return model.history
+
+    first = {mechanisms: looks_of(mechanisms).best for mechanisms in (False, True)}
+    assert first == {False: 1.0, True: 5.0}
+
+
+def test_a_training_for_mechanisms_that_was_killed_ends_where_it_would_have(question, tmp_path):
+    def made():
+        return MODELS.get("sams-vae").make(seed=0, **QUICK, mechanisms=True)
+
+    whole, first, again = made(), made(), made()
+    whole.fit(question.task)
+    first.keep_progress(tmp_path / "progress.pt", seconds_between=0)
+    killed_after(3, first)
+    with pytest.raises(Killed):
+        first.fit(question.task)
+    again.keep_progress(tmp_path / "progress.pt", seconds_between=0)
+    again.fit(question.task)
+    assert np.array_equal(*(answer(model, question) for model in (whole, again)))

@@ -116,6 +116,7 @@ class NeuralModel(Schedule, ABC):
     net: Module = field(init=False, default=None)
     history: History | None = field(init=False, default=None)
     is_told: Tensor | None = field(init=False, default=None)
+    share_trained: float = field(init=False, default=0.0)
     progress_file: Path | None = field(init=False, default=None)
     seconds_between: float = field(init=False, default=inf)
 
@@ -123,6 +124,11 @@ class NeuralModel(Schedule, ABC):
     def cells_at_once(self) -> int:
         """How many cells of a condition the network reads together."""
         return 1
+
+    @property
+    def kept_from(self) -> float:
+        """Share of the steps before which the network is not kept, however well it answers."""
+        return 0.0
 
     @abstractmethod
     def build(self, shape: Shape) -> Mapping[str, Module]:
@@ -217,7 +223,12 @@ class NeuralModel(Schedule, ABC):
             n_steps=n_steps,
             precision=mixed_precision(self.precision, self.place),
             checkpoint=Checkpoint(self.progress_file, key, rng, self.place, self.seconds_between),
+            tell=self._tell,
+            kept_from=self.kept_from,
         )
+
+    def _tell(self, share_trained: float) -> None:
+        self.share_trained = share_trained
 
     def draw_batch(self, examples: Examples, rng: np.random.Generator) -> Batch:
         """Return the next batch to train on: as many pairs of the target whatever is pooled."""

@@ -51,7 +51,7 @@ class History:
     validation
         Validation loss at each look.
     best
-        The least of them.
+        The least of those that count.
     n_looks_since
         Looks since the best.
     seconds
@@ -104,6 +104,8 @@ def train(
     n_steps: int,
     precision: AbstractContextManager[Any],
     checkpoint: Checkpoint,
+    tell: Callable[[float], None] = lambda _: None,
+    kept_from: float = 0.0,
 ) -> History:
     """Train a network, and leave it as it was when validation was best.
 
@@ -125,6 +127,10 @@ def train(
         The context in which losses are computed.
     checkpoint
         Where progress is kept, and found again after a kill.
+    tell
+        Is told before each step what share of the steps is behind.
+    kept_from
+        Share of the steps before which no look counts, unless it is the last.
     """
     movers = [Mover(player, schedule, n_steps) for player in players]
     history, best = History(n_steps), _copy(net)
@@ -136,6 +142,7 @@ def train(
     while not history.ended:
         batch = draw()
         net.train()
+        tell(history.step / n_steps)
         losses = [
             mover.move(batch, precision)
             for mover in movers
@@ -148,7 +155,8 @@ def train(
         is_last = history.step == n_steps or history.seconds > schedule.max_seconds
         if history.step % every == 0 or is_last:
             net.eval()
-            if _note(history, float(losses[0]), look()):
+            counts = is_last or history.step >= kept_from * n_steps
+            if _note(history, float(losses[0]), look(), counts=counts):
                 best = _copy(net)
             history.ended = _end(history, schedule)
             checkpoint.save(parts, history=vars(history), best=best)
@@ -158,13 +166,13 @@ def train(
     return history
 
 
-def _note(history: History, loss: float, validation: float) -> bool:
-    """Note a look at validation, and return whether it is the best so far."""
+def _note(history: History, loss: float, validation: float, *, counts: bool) -> bool:
+    """Note a look at validation, and return whether it is the best so far of those that count."""
     history.losses.append(loss)
     history.validation.append(validation)
-    is_best = validation < history.best
+    is_best = counts and validation < history.best
     history.best = validation if is_best else history.best
-    history.n_looks_since = 0 if is_best else history.n_looks_since + 1
+    history.n_looks_since = 0 if is_best or not counts else history.n_looks_since + 1
     log.info(
         "step %d of %d, loss %.5g, validation %.5g, best %.5g, %.0f s",
         history.step,
