@@ -18,11 +18,18 @@ def components(**parts_of):
     return pd.DataFrame(rows, columns=["perturbation", "component", "dose", "time"])
 
 
-def test_features_are_standardised_over_the_components_trained_on():
+def test_features_are_centred_on_those_trained_on_and_scaled_by_the_spread_of_all():
     table = components(a=[("A",)], b=[("B",)], c=[("C",)])
-    features = pd.DataFrame({"x": [1.0, 3.0, 7.0]}, index=["A", "B", "C"])
-    encoding = learn_encoding(table, features, ["a", "b"])
-    assert encoding.encode(table, ["b", "a", "c"]).inputs[:, 0].tolist() == [1.0, -1.0, 5.0]
+    features = pd.DataFrame({"x": [1.0, 3.0, 5.0, 7.0]}, index=["A", "B", "C", "D"])
+    inputs = learn_encoding(table, features, ["a", "b"]).encode(table, ["b", "a", "c"]).inputs
+    assert inputs[:, 0] == pytest.approx(np.array([1.0, -1.0, 3.0]) / np.sqrt(5.0))
+
+
+def test_what_those_trained_on_share_is_not_blown_up_for_others():
+    table = components(a=[("A",)], b=[("B",)], c=[("C",)])
+    features = pd.DataFrame({"x": [0.0, 1e-4, 1.0, -1.0]}, index=["A", "B", "C", "D"])
+    inputs = learn_encoding(table, features, ["a", "b"]).encode(table, ["a", "b", "c"]).inputs
+    assert np.abs(inputs[:, 0]).max() < 2.0
 
 
 def test_a_component_without_features_has_a_column_of_its_own():

@@ -45,10 +45,9 @@ class LinearAdditive(NeuralModel):
     def build(self, shape: Shape) -> Mapping[str, Module]:
         """Return the embedding of components, and W."""
         widths = [self.width] * self.n_layers
-        return {
-            "embed": mlp(shape.n_inputs, *widths),
-            "effect": torch.nn.Linear(self.width, shape.n_genes, bias=False),
-        }
+        effect = torch.nn.Linear(self.width, shape.n_genes, bias=False)
+        torch.nn.init.zeros_(effect.weight)
+        return {"embed": mlp(shape.n_inputs, *widths), "effect": effect}
 
     def respond(self, batch: Batch) -> Tensor:
         """Return the control cells plus the effects of their perturbations."""

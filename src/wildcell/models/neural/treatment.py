@@ -38,10 +38,11 @@ class Treatments:
 class Encoding:
     """How components become inputs, learned from those trained on.
 
-    A component with features is their vector, standardised over the components trained on. One
-    without has a column of its own. One more column holds the time, standardised; it is 0 where
-    there is no more than one. The weight of a component is its log dose
-    over the largest one trained on, and 1 without doses, so that no dose is no perturbation.
+    A component with features is their vector, less the mean over the components trained on, over
+    the spread of all that are described. One without has a column of its own. One more column
+    holds the time, standardised; it is 0 where there is no more than one. The weight of a
+    component is its log dose over the largest one trained on, and 1 without doses, so that no
+    dose is no perturbation.
 
     Attributes
     ----------
@@ -175,10 +176,13 @@ def _standard(values: Floats, scale: tuple[float, float]) -> Floats:
 
 
 def _standardised(features: pd.DataFrame, trained: pd.Index) -> pd.DataFrame:
-    """Return features by the mean and spread of the components trained on."""
+    """Return features by the mean of the components trained on and the spread of all.
+
+    The few that are trained on may hardly differ in a feature: by their own spread, others would
+    lie far outside of what was ever seen.
+    """
     table = features.astype(float)
     table.index = table.index.astype(str)
-    seen = table.loc[trained]
-    spread = seen.std(ddof=0)
+    spread = table.std(ddof=0)
     one_over = (1.0 / spread).where(spread > 1e-9, 0.0)
-    return (table - seen.mean()).mul(one_over, axis=1).fillna(0.0)
+    return (table - table.loc[trained].mean()).mul(one_over, axis=1).fillna(0.0)
