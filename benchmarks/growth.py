@@ -5,9 +5,11 @@ differential expression (metrics effect_r2, pearson_delta, de_auprc, de_directio
 and more cells of 100 perturbations, then with more and more perturbations of 20 cells. Each row is
 a whole process with compiled code at hand: wall and CPU seconds, peak memory, and how many times
 reading the stored values of both files once with h5py, the least that any scorer needs, goes into
-the CPU seconds that are more than those of two tiny files (`at rest`). Below each table stands the
-power by which these grow from the second row to the last, 1 if linear. `--cells` and
-`--perturbations` name the sizes; the limit that is printed is that of 1,000,000 cells.
+the CPU seconds that are more than those of two tiny files (`at rest`); `-` where none are. No peak
+is seen below that of this process, with which a child's begins: files are drawn in another. Below
+each table stands the power by which CPU seconds grow from the second row to the last, 1 if linear.
+`--cells` and `--perturbations` name the sizes; the limit that is printed is that of 1,000,000
+cells.
 """
 
 import argparse
@@ -25,6 +27,7 @@ import anndata as ad
 import h5py
 import numpy as np
 import pandas as pd
+from apart import apart
 from scipy import sparse
 
 from wildcell.arrays import Floats, Matrix
@@ -119,7 +122,7 @@ def measure(size: Size) -> Row:
         folder = Path(place)
         paths = [folder / "prediction.h5ad", folder / "truth.h5ad"]
         for seed, path in enumerate(paths):
-            write(path, size, seed)
+            apart(write, path, size, seed)
         read_s = read_seconds(paths)
         command = [
             *(sys.executable, "-m", "wildcell.cli.main", "score", *paths),
@@ -138,6 +141,12 @@ def cpu_of(usage: resource.struct_rusage) -> float:
     return usage.ru_utime + usage.ru_stime
 
 
+def reads(row: Row, rest_s: float) -> str:
+    """Say how many readings of the files the CPU seconds beyond those at rest are."""
+    beyond = row.cpu_s - rest_s
+    return f"{beyond / row.read_s:.0f}x" if beyond > 0 else "-"
+
+
 def table(title: str, sizes: Sequence[Size], rest_s: float) -> None:
     """Print a row a size, and the power by which CPU seconds grow beyond those at rest."""
     print(title)
@@ -148,10 +157,10 @@ def table(title: str, sizes: Sequence[Size], rest_s: float) -> None:
         rows.append(row)
         print(
             f"{size.n_perturbations:14,}{size.n_cells:11,}{row.wall_s:9.1f}{row.cpu_s:9.1f}"
-            f"{row.peak_gib:7.2f}{(row.cpu_s - rest_s) / row.read_s:7.0f}x",
+            f"{row.peak_gib:7.2f}{reads(row, rest_s):>8}",
             flush=True,
         )
-    if len(sizes) > 2:
+    if len(sizes) > 2 and rows[-1].cpu_s > rest_s:
         growth = (rows[-1].cpu_s - rest_s) / max(rows[1].cpu_s - rest_s, 0.1)
         by = sizes[-1].n_cells / sizes[1].n_cells
         print(f"CPU seconds grow with power {np.log(growth) / np.log(by):.2f} of the cells")

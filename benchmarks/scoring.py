@@ -16,14 +16,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Collection, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
 import anndata as ad
 import numpy as np
 import pandas as pd
+from apart import apart
 from scipy import sparse
 
 from wildcell.arrays import Floats, Matrix, log_normalise
@@ -182,8 +181,7 @@ def compare(screen: Screen, names: Sequence[str], python: Path | None, repeats: 
     suites = {name: SUITES[name] for name in names if SUITES[name].screen == screen}
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as other:
-            other.submit(write_files, screen, folder).result()
+        apart(write_files, screen, folder)
         wanted = {peer for suite in suites.values() for peer in suite.peers}
         theirs = peers(wanted, folder, python) if python else {}
         for name, suite in suites.items():

@@ -25,6 +25,7 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import torch
+from apart import apart
 from scipy import sparse
 from torch.utils.data import DataLoader, Dataset
 
@@ -221,10 +222,14 @@ def train_on_file(path: str) -> None:
     )
 
 
+def write_cells(path: Path, n_cells: int) -> None:
+    sparse.save_npz(path, made_task(n_cells, density=0.05).train.X, compressed=False)
+
+
 def measure_memory(n_cells: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "cells.npz"
-        sparse.save_npz(path, made_task(n_cells, density=0.05).train.X, compressed=False)
+        apart(write_cells, path, n_cells)
         subprocess.run([sys.executable, __file__, "--file", str(path)], check=True)
 
 
