@@ -2,13 +2,16 @@
 
 The files are looked for in the folder `data` of `WILDCELL_TEST_DATA` (`../shared` by default) and
 curated by their recipes. All models that need no optional library answer, with the seeds of the
-scenario. Finished runs are kept under `--out`, so that a second start continues. Prints a row an
+scenario. Arms that need features have them: fingerprints of drugs (with the extra `chem`), pathways
+of genes. Finished runs are kept under `--out`, so that a second start continues. Prints a row an
 arm and model: the mean with its 95 % interval and what that speaks of, the paired difference to
 the scenario's reference, and how many conditions were scored of all; and what cannot be asked.
 """
 
 import argparse
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -23,6 +26,8 @@ from wildcell.models.model import base_models
 from wildcell.results.rank import EVERY_CATEGORY
 from wildcell.results.table import rank_runs
 from wildcell.run import run_scenario
+from wildcell.scenarios.features import read_features
+from wildcell.scenarios.needed_features import needs_features
 from wildcell.scenarios.scenario import Scenario, load_scenario, scenario_names
 
 ROOT = Path(__file__).parents[1]
@@ -36,6 +41,13 @@ FILES = {
     "norman2019-small": "norman2019_mcfaline2023_small.h5ad",
     "mcfaline2023-small": "norman2019_mcfaline2023_small.h5ad",
 }
+DESCRIBED = {
+    "drugs.parquet": [
+        "drug", "drug_info.csv.gz", "--name-column", "pert_iname", "--smiles-column",
+        "canonical_smiles", "--data", "tggates", "--ignore-case",
+    ],
+    "pathways.parquet": ["gene-sets", "reactome_2023.2.gmt"],
+}  # fmt: skip
 METRICS = ("effect_r2", "pearson_delta", "rmse")
 MEAN_WIDTH = 9
 
@@ -55,12 +67,28 @@ def curated(out: Path) -> None:
         fetch(name, source=FOLDER / file, cache=out / "cache")
 
 
-def run_arm(scenario: Scenario, arm: str, runs: Path, seeds: Sequence[int] | None) -> str:
+def described(out: Path) -> None:
+    """Make features of drugs and genes, where they have not been and can be."""
+    for file, (kind, source, *options) in DESCRIBED.items():
+        if not (out / file).exists():
+            command = [sys.executable, "-m", "wildcell.cli.main", "features", kind]
+            command += [str(FOLDER / source), *options, "--out", str(out / file)]
+            subprocess.run(command, check=False)
+
+
+def features_of(scenario: Scenario, arm: str, out: Path) -> pd.DataFrame | None:
+    """Return the features that an arm needs, None if it needs none or there are none."""
+    file = out / ("drugs.parquet" if scenario.dataset == "tggates" else "pathways.parquet")
+    return read_features(file) if needs_features(scenario, arm) and file.exists() else None
+
+
+def run_arm(scenario: Scenario, arm: str, out: Path, seeds: Sequence[int] | None) -> str:
     """Run an arm of a scenario and return why it cannot be asked, "" if it can."""
     try:
         run_scenario(
-            scenario, arm=arm, models=base_models(), runs=runs, seeds=seeds or scenario.seeds
-        )
+            scenario, arm=arm, models=base_models(), runs=out / "runs",
+            seeds=seeds or scenario.seeds, features=features_of(scenario, arm, out),
+        )  # fmt: skip
     except BenchmarkError as error:
         return str(error).partition("\n")[0]
     return ""
@@ -96,11 +124,12 @@ def main() -> None:
     given = parser.parse_args()
     start = time.perf_counter()
     curated(given.out)
+    described(given.out)
     refused = []
     for scenario in bound_scenarios():
         for arm in scenario.arms:
             began = time.perf_counter()
-            reason = run_arm(scenario, arm, given.out / "runs", given.seed)
+            reason = run_arm(scenario, arm, given.out, given.seed)
             print(
                 f"{scenario.name} / {arm}: {time.perf_counter() - began:.0f} s {reason}", flush=True
             )
