@@ -1,6 +1,7 @@
 """The loop stops when told to, keeps the best, and goes on after a kill as if there was none."""
 
 from dataclasses import replace
+from itertools import chain, repeat
 
 import numpy as np
 import pandas as pd
@@ -123,21 +124,42 @@ def test_what_was_learned_before_the_time_was_over_is_looked_at_and_kept(questio
     assert history.best == history.validation[0] < float("inf")
 
 
-def test_training_stops_without_progress_and_keeps_the_best(question):
+def trained_on(question, looks):
+    """Train by given validation errors, the last for ever, and return all that was looked at."""
     model = MODELS.get("latent-additive").make(seed=0, **{**QUICK, "patience": 2})
-    losses = iter([3.0, 1.0, 2.0, 2.0])
+    errors = chain(map(np.array, looks), repeat(np.array(looks[-1])))
     states = []
 
     def look(_):
         states.append({name: value.clone() for name, value in model.net.state_dict().items()})
-        return next(losses)
+        return next(errors)
 
     model._look = look
     model.fit(question.task)
+    return model, states
+
+
+def is_left_as(model, state):
+    return all(torch.equal(value, state[name]) for name, value in model.net.state_dict().items())
+
+
+def test_training_stops_without_progress_and_keeps_the_best(question):
+    model, states = trained_on(question, [[3.0], [1.0], [2.0]])
     assert model.history.ended == "no progress"
     assert model.history.best == 1.0
-    for name, value in model.net.state_dict().items():
-        assert torch.equal(value, states[1][name])
+    assert is_left_as(model, states[1])
+
+
+def test_training_stops_where_most_perturbations_get_worse(question):
+    model, states = trained_on(question, [[1.0, 1.0, 1.0, 1.0], [1.2, 1.3, 1.2, 1.1]])
+    assert model.history.ended == "no progress"
+    assert is_left_as(model, states[0])
+
+
+def test_training_goes_on_where_one_perturbation_alone_gets_worse(question):
+    model, states = trained_on(question, [[1.0, 1.0, 1.0, 1.0], [0.5, 0.6, 0.5, 4.0]])
+    assert model.history.ended == "all steps"
+    assert is_left_as(model, states[-1])
 
 
 def test_training_leaves_the_global_random_stream_alone(question):
@@ -237,7 +259,7 @@ def test_networks_that_are_to_be_read_are_kept_only_after_their_penalty_has_fall
     def looks_of(mechanisms):
         model = MODELS.get("sams-vae").make(seed=0, **QUICK, mechanisms=mechanisms)
         n_looks = iter(range(QUICK["n_checks"]))
-        model._look = lambda _: next(n_looks) + 1.0
+        model._look = lambda _: np.array([next(n_looks) + 1.0])
         model.fit(question.task)
         return model.history
 

@@ -241,11 +241,13 @@ class NeuralModel(Schedule, ABC):
         )
         return examples.batch(*pairs, device=self.place, set_size=self.cells_at_once)
 
-    def _look(self, val: Side) -> float:
-        """Return the mean squared error of what is answered for the validation conditions."""
+    def _look(self, val: Side) -> Floats:
+        """Return the mean squared error of what is answered, one a validation perturbation."""
         conditions = np.arange(len(val.conditions))
         means = self._means(val.examples, conditions, val.control_mean, CONTROLS_LOOKED_AT)
-        return float(np.nanmean((means - val.mean) ** 2))
+        errors = np.nanmean((means - val.mean) ** 2, axis=1)
+        _, codes = np.unique(val.conditions["perturbation"], return_inverse=True)
+        return np.array([np.nanmean(errors[codes == code]) for code in range(codes.max() + 1)])
 
     def _means(
         self,

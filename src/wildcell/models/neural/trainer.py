@@ -1,4 +1,4 @@
-"""One loop for all networks: draw, step, look at validation, keep the best."""
+"""One loop for all networks: draw, step, look at validation, keep what is not worse."""
 
 import logging
 import time
@@ -8,6 +8,10 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Any
 
+import numpy as np
+from scipy.special import stdtrit
+
+from wildcell.arrays import Floats
 from wildcell.models.neural.backend import Module, Tensor, torch
 from wildcell.models.neural.batch import Batch
 from wildcell.models.neural.checkpoint import Checkpoint
@@ -17,6 +21,9 @@ log = logging.getLogger("wildcell.training")
 
 TIMES_LR = 10.0
 """The largest rate of the cycle, over `lr`."""
+
+LEVEL = 0.05
+"""Of the one-sided test by which validation tells that a network got worse."""
 
 
 @dataclass
@@ -49,11 +56,13 @@ class History:
     losses
         Training loss of the first player at each look.
     validation
-        Validation loss at each look.
+        Validation loss at each look: the mean of its errors.
     best
         The least of those that count.
+    best_errors
+        The errors that `best` is the mean of.
     n_looks_since
-        Looks since the best.
+        Looks since the network that is kept.
     seconds
         What it took, over all its parts where it was resumed.
     ended
@@ -65,6 +74,7 @@ class History:
     losses: list[float] = field(default_factory=list)
     validation: list[float] = field(default_factory=list)
     best: float = inf
+    best_errors: list[float] = field(default_factory=list)
     n_looks_since: int = 0
     seconds: float = 0.0
     ended: str = ""
@@ -99,7 +109,7 @@ def train(
     players: Iterable[Player],
     *,
     draw: Callable[[], Batch],
-    look: Callable[[], float],
+    look: Callable[[], Floats],
     schedule: Schedule,
     n_steps: int,
     precision: AbstractContextManager[Any],
@@ -107,7 +117,11 @@ def train(
     tell: Callable[[float], None] = lambda _: None,
     kept_from: float = 0.0,
 ) -> History:
-    """Train a network, and leave it as it was when validation was best.
+    """Train a network, and leave it as it last was before validation told that it got worse.
+
+    Validation tells so when the errors of a look are above those of the best look by a one-sided
+    paired t-test at 5 %: of the few perturbations that are set aside, one that the others do not
+    follow would else leave a network that has hardly learned. Of a single one, any rise counts.
 
     Parameters
     ----------
@@ -118,7 +132,7 @@ def train(
     draw
         Returns the next batch.
     look
-        Returns the validation loss.
+        Returns the validation errors, one a perturbation.
     schedule
         Rates, and when to stop.
     n_steps
@@ -166,13 +180,16 @@ def train(
     return history
 
 
-def _note(history: History, loss: float, validation: float, *, counts: bool) -> bool:
-    """Note a look at validation, and return whether it is the best so far of those that count."""
+def _note(history: History, loss: float, errors: Floats, *, counts: bool) -> bool:
+    """Note a look at validation, and return whether the network is kept as it is."""
+    validation = float(np.mean(errors))
     history.losses.append(loss)
     history.validation.append(validation)
-    is_best = counts and validation < history.best
-    history.best = validation if is_best else history.best
-    history.n_looks_since = 0 if is_best or not counts else history.n_looks_since + 1
+    if counts and validation < history.best:
+        history.best, history.best_errors = validation, errors.tolist()
+    has_best = bool(history.best_errors)
+    is_kept = counts and has_best and not _is_worse(errors, history.best_errors)
+    history.n_looks_since = 0 if is_kept or not counts else history.n_looks_since + 1
     log.info(
         "step %d of %d, loss %.5g, validation %.5g, best %.5g, %.0f s",
         history.step,
@@ -182,7 +199,16 @@ def _note(history: History, loss: float, validation: float, *, counts: bool) -> 
         history.best,
         history.seconds,
     )
-    return is_best
+    return is_kept
+
+
+def _is_worse(errors: Floats, best: Sequence[float]) -> bool:
+    """Return whether errors are above the best, by a paired t-test where there are several."""
+    above = errors - np.asarray(best)
+    if len(above) == 1:
+        return bool(above[0] > 0)
+    margin = stdtrit(len(above) - 1, 1 - LEVEL) * above.std(ddof=1) / np.sqrt(len(above))
+    return bool(above.mean() > margin)
 
 
 def _end(history: History, schedule: Schedule) -> str:
