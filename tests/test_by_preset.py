@@ -192,6 +192,9 @@ def test_the_command_refuses_what_a_package_has_no_word_for(files, tmp_path, cap
     with pytest.raises(SystemExit):
         main(["score", *arguments, "--anchor", "all", "--runs", str(tmp_path)])
     assert "no --runs, no --anchor" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["score", *arguments, "--metrics", "rmse"])
+    assert "no --metrics" in capsys.readouterr().err
 
 
 def test_presets_are_listed(capsys):

@@ -297,6 +297,8 @@ def test_what_cannot_be_used_is_refused_in_words(cells):
         wildcell.score(one[np.arange(one.n_obs), ::-1], truth)
     with pytest.raises(OptionError, match="there is no --anchor"):
         wildcell.score(one, truth, preset="systema", anchor="all")
+    with pytest.raises(OptionError, match="there is no --metrics"):
+        wildcell.score(one, truth, preset="systema", metrics=["rmse"])
 
 
 @pytest.mark.parametrize("preset", [None, "cell-eval-0.8", "systema"])

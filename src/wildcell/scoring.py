@@ -17,6 +17,7 @@ from wildcell.registry import split_names
 from wildcell.scenarios.file_case import Reading, Source
 from wildcell.scenarios.outside import check_names
 from wildcell.scenarios.reading import Labels
+from wildcell.scenarios.scenario import DEFAULT_METRICS
 
 if TYPE_CHECKING:
     from wildcell.outside import FileJudgement
@@ -133,7 +134,7 @@ def score(
     predictions, measured = named(prediction), as_source(truth, "the truth")
     found: FileJudgement | PresetScores
     if preset is not None:
-        found = by_preset(predictions, measured, preset, reading, train=train)
+        found = by_preset(predictions, measured, preset, reading, metrics=metrics, train=train)
     else:
         folder = None if cache is None else Path(cache)
         found = by_metrics(predictions, measured, metrics, reading, train=train, cache=folder)
@@ -183,11 +184,13 @@ def by_preset(
     preset: str,
     reading: Reading,
     *,
+    metrics: str | Sequence[str] = DEFAULT_METRICS,
     train: str | Path | None = None,
     runs: Path | None = None,
 ) -> PresetScores:
     """Score predictions as a package does, which has no word for some options."""
     given = {
+        "metrics": _names_of(metrics) != list(DEFAULT_METRICS),
         "train": train is not None,
         "runs": runs is not None,
         "target-sum": reading.target_sum is not None,

@@ -103,7 +103,9 @@ def score(
         anchor=anchor,
     )
     if preset is not None:
-        _score_by_preset(predictions, truth, preset, reading, out=out, train=train, runs=runs)
+        _score_by_preset(
+            predictions, truth, preset, metrics, reading, out=out, train=train, runs=runs
+        )
     else:
         from wildcell.store.download import cache_folder
 
@@ -168,6 +170,7 @@ def _score_by_preset(
     predictions: "dict[str, Source]",
     truth: Path,
     preset: str,
+    metrics: str,
     reading: "Reading",
     *,
     out: Path,
@@ -179,7 +182,9 @@ def _score_by_preset(
     from wildcell.store.atomic import write_table
 
     with working("scoring"):
-        result = by_preset(predictions, truth, preset, reading, train=train, runs=runs)
+        result = by_preset(
+            predictions, truth, preset, reading, metrics=metrics, train=train, runs=runs
+        )
     for sentence in result.notes:
         print(sentence)
     write_table(out, result.scores)
