@@ -197,6 +197,13 @@ def test_the_command_refuses_what_a_package_has_no_word_for(files, tmp_path, cap
     assert "no --metrics" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("options", [[], ["--preset", "systema"]])
+def test_a_name_that_no_table_can_have_is_refused_before_anything_is_read(options, capsys):
+    with pytest.raises(SystemExit):
+        main(["score", "no.h5ad", "none.h5ad", "--out", "scores.xlsx", *options])
+    assert "must end in .csv or .parquet" in capsys.readouterr().err
+
+
 def test_presets_are_listed(capsys):
     main(["presets"])
     printed = capsys.readouterr().out

@@ -281,7 +281,7 @@ def test_what_cannot_be_used_is_refused_in_words(cells):
     genes.var_names = ["gene"] * genes.n_vars
     with pytest.raises(DataError, match="gene names occur more than once"):
         wildcell.score(genes, truth)
-    with pytest.raises(DataError, match="no obs column 'gene'"):
+    with pytest.raises(DataError, match=r"no obs column 'gene'\. .*--perturbation-column"):
         wildcell.score(one, truth, perturbation_column="gene")
     with pytest.raises(OptionError, match="genes is 'some'; it must be one of all, common"):
         wildcell.score(one, truth, genes="some")

@@ -89,7 +89,9 @@ def score(
         Read nothing from there, and keep nothing.
     """
     from wildcell.scoring import reading_of
+    from wildcell.store.atomic import check_table
 
+    check_table(out)
     predictions, truth = _told_apart(files, model)
     reading = reading_of(
         perturbation_column=perturbation_column,

@@ -122,10 +122,11 @@ def _check_shape(given: OpenCells, labels: Labels) -> None:
         )
     if not isinstance(given.uns.get(UNS, {}), Mapping):
         raise DataError(f"{file}: uns[{UNS!r}] is no mapping; drop it.")
-    for column in (labels.perturbation, labels.context):
+    for role, column in (("perturbation", labels.perturbation), ("context", labels.context)):
         if column not in given.obs and column != "context":
             raise DataError(
-                f"{file} has no obs column {column!r}. {did_you_mean(column, given.obs.columns)}"
+                f"{file} has no obs column {column!r}. {did_you_mean(column, given.obs.columns)} "
+                f"wildcell score reads another with --{role}-column."
             )
     genes = given.genes.astype(str)
     repeated = genes[genes.duplicated()].unique()

@@ -54,7 +54,7 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
     """Write a table as Parquet or CSV, after the suffix of `path`, atomically."""
-    _check_suffix(path, {".parquet", ".csv"})
+    check_table(path)
     with writing(path) as temporary:
         if path.suffix == ".csv":
             table.to_csv(temporary, index=False)
@@ -78,6 +78,11 @@ def write_cells(path: Path, cells: ad.AnnData) -> None:
         with warnings.catch_warnings(), ad.settings.override(zarr_write_format=3):
             warnings.simplefilter("ignore")  # about defaults of later versions
             cells.write_zarr(temporary)
+
+
+def check_table(path: Path) -> None:
+    """Raise `StoreError` unless a table can be written under this name."""
+    _check_suffix(path, {".parquet", ".csv"})
 
 
 def _check_suffix(path: Path, known: set[str]) -> None:
