@@ -204,6 +204,18 @@ def test_a_name_that_no_table_can_have_is_refused_before_anything_is_read(option
     assert "must end in .csv or .parquet" in capsys.readouterr().err
 
 
+def test_the_command_ends_with_what_has_no_score_and_why(files, tmp_path, screen, capsys):
+    perturbed, out = tmp_path / "perturbed.h5ad", str(tmp_path / "scores.csv")
+    screen[screen.obs["perturbation"] != "control"].copy().write_h5ad(perturbed)
+    arguments = ["score", str(perturbed), str(files[1]), "--out", out, "--preset"]
+    main([*arguments, "cell-eval-0.8"])
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "prediction: Without a score: overlap_at_N" in printed
+    assert "pearson_edistance (too_few_controls: 10)." in printed
+    main([*arguments, "systema"])
+    assert "Without a score" not in capsys.readouterr().out
+
+
 def test_presets_are_listed(capsys):
     main(["presets"])
     printed = capsys.readouterr().out

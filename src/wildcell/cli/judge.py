@@ -180,6 +180,7 @@ def _score_by_preset(
     runs: Path | None,
 ) -> None:
     from wildcell.cli.progress import working
+    from wildcell.results.preset_scores import without_score
     from wildcell.scoring import by_preset
     from wildcell.store.atomic import write_table
 
@@ -192,6 +193,9 @@ def _score_by_preset(
     write_table(out, result.scores)
     print(f"Wrote {out}")
     _print_means(result.means, list(predictions), list(predictions))
+    for name, scores in result.scores.groupby("model", sort=False):
+        if sentence := without_score(scores):
+            print(f"{name}: {sentence}")
     print(
         f"As {result.preset.mirrors} scores it; what that leaves out is in docs/reference/presets."
     )

@@ -43,6 +43,32 @@ def unscored(preset: Preset, statuses: Mapping[str, Status]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def without_score(scores: pd.DataFrame) -> str:
+    """Say which metrics have no score of any perturbation, and why; '' where all have some.
+
+    Parameters
+    ----------
+    scores
+        Of one prediction: columns metric, value, status.
+
+    Examples
+    --------
+    >>> rows = {"metric": ["mse", "pr_auc"], "value": [1.0, np.nan], "status": ["ok", "undefined"]}
+    >>> without_score(pd.DataFrame(rows))
+    'Without a score: pr_auc (undefined: 1).'
+    """
+    is_scored = scores.groupby("metric")["value"].transform("count") > 0
+    of_metric = scores[~is_scored].groupby("metric", sort=False)["status"]
+    reasons = of_metric.agg(lambda status: ", ".join(_counted(status)))
+    by_reason = reasons.groupby(reasons, sort=False).groups
+    told = [f"{', '.join(names)} ({reason})" for reason, names in by_reason.items()]
+    return f"Without a score: {'; '.join(told)}." if told else ""
+
+
+def _counted(status: "pd.Series[str]") -> list[str]:
+    return [f"{name}: {n}" for name, n in status.value_counts().items()]
+
+
 def _table(metric: PresetMetric, evidence: Evidence) -> pd.DataFrame:
     names = [*evidence.perturbations, CONTROL] if metric.scores_controls else evidence.perturbations
     reason = _missing_need(metric, evidence)
