@@ -307,8 +307,30 @@ def test_a_truth_of_one_kind_of_cells_is_refused_in_words(preset, cells):
     is_control = (truth.obs["perturbation"] == "control").to_numpy()
     with pytest.raises(BenchmarkError, match="has no perturbed cells"):
         wildcell.score(predictions["a"], truth[is_control], preset=preset)
-    with pytest.raises(BenchmarkError, match=r"has no control cells; .*--control"):
+    with pytest.raises(BenchmarkError, match=r"has no control cells\. .*--control"):
         wildcell.score(predictions["a"], truth[~is_control], preset=preset)
+
+
+@pytest.mark.parametrize("preset", [None, "cell-eval-0.8"])
+def test_a_label_that_looks_like_controls_is_named(preset, cells):
+    truth, predictions = cells
+    other = truth.copy()
+    other.obs["perturbation"] = other.obs["perturbation"].replace("control", "non-targeting")
+    with pytest.raises(BenchmarkError, match="give --control 'non-targeting'"):
+        wildcell.score(predictions["a"], other, preset=preset)
+
+
+@pytest.mark.parametrize("preset", [None, "cell-eval-0.8"])
+def test_predictions_of_nothing_that_is_asked_are_refused(preset, cells):
+    truth, predictions = cells
+    one = predictions["a"]
+    is_control = (one.obs["perturbation"] == "control").to_numpy()
+    with pytest.raises(BenchmarkError, match="has no perturbed cells: it holds controls alone"):
+        wildcell.score(truth[truth.obs["perturbation"] == "control"].copy(), truth, preset=preset)
+    renamed = one[~is_control].copy()
+    renamed.obs["perturbation"] = renamed.obs["perturbation"].astype(str) + "_KO"
+    with pytest.raises(BenchmarkError, match="no conditions in common; the truth has"):
+        wildcell.score(renamed, truth, preset=preset, conditions="asked")
 
 
 @pytest.mark.parametrize("preset", [None, "perturbench", "vcc2026"])

@@ -29,7 +29,7 @@ from wildcell.preset_rows import (
 )
 from wildcell.results.preset_scores import score_evidence, unscored
 from wildcell.results.score import label
-from wildcell.scenarios.answer import check_conditions
+from wildcell.scenarios.answer import check_conditions, check_some_conditions
 from wildcell.scenarios.outside import QUESTION
 from wildcell.scenarios.reading import Labels
 
@@ -194,8 +194,7 @@ def _score(
     """Return the scores of one prediction, and what was done to bring it to the truth's scale."""
     preset, measured = held_to.preset, held_to.rows
     answered = on_genes(answered, measured.genes)
-    if must_match:
-        _check_match(answered, measured)
+    _check_match(answered, measured, must_match=must_match)
     if preset.needs_counts and {answered.expression, measured.expression} != {Expression.COUNTS}:
         return _without_counts(preset, answered, measured), []
     target_sum, notes = None, list[str]()
@@ -245,12 +244,14 @@ def _left_out(preset: Preset, answered: Rows, measured: Rows) -> dict[str, dict[
     return reasons
 
 
-def _check_match(answered: Rows, measured: Rows) -> None:
+def _check_match(answered: Rows, measured: Rows, *, must_match: bool) -> None:
     asked = pd.DataFrame(
         [(context, name) for context, names in conditions_of(measured).items() for name in names],
         columns=CONDITION,
     )
-    check_conditions(answered.obs, asked)
+    check_some_conditions(answered.obs, asked)
+    if must_match:
+        check_conditions(answered.obs, asked)
 
 
 def _labelled(scores: pd.DataFrame, preset: Preset, words: Mapping[str, str]) -> pd.DataFrame:

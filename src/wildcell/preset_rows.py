@@ -17,6 +17,7 @@ from wildcell.metrics.evidence import Cloud, Side, side_of_cells
 from wildcell.metrics.preset import Preset
 from wildcell.names import CONTROL, Expression, Kind
 from wildcell.scenarios.answer import check_values, gene_columns
+from wildcell.scenarios.control_labels import where_controls_may_be
 from wildcell.scenarios.folder import is_truth
 from wildcell.scenarios.reading import (
     Labels,
@@ -100,11 +101,8 @@ def _check_sides(obs: pd.DataFrame) -> None:
             "the cells that were perturbed, too."
         )
     if not is_control.any():
-        found = sorted(set(obs["perturbation"]))[:5]
-        raise DataError(
-            f"The truth has no control cells; perturbations found: {', '.join(found)}. "
-            "Name the label of controls with --control."
-        )
+        likely = where_controls_may_be(obs["perturbation"])
+        raise DataError(f"The truth has no control cells. {likely}")
 
 
 def on_genes(rows: Rows, genes: Names) -> Rows:

@@ -49,6 +49,24 @@ def check_conditions(obs: pd.DataFrame, asked: pd.DataFrame) -> None:
         )
 
 
+def check_some_conditions(obs: pd.DataFrame, asked: pd.DataFrame) -> None:
+    """Raise `PredictionError` if a prediction answers none of the conditions asked.
+
+    Parameters are those of `check_conditions`.
+    """
+    answered = _conditions_of(obs)
+    wanted = set(map(tuple, asked[CONDITION].to_numpy()))
+    if not answered:
+        raise PredictionError(
+            f"The prediction has no perturbed cells: it holds controls alone, {len(obs)} rows."
+        )
+    if wanted and not wanted & answered:
+        raise PredictionError(
+            "The prediction and the truth have no conditions in common; the truth has "
+            f"{_some(sorted(wanted))}, the prediction {_some(sorted(answered))}."
+        )
+
+
 def to_truth(prediction: Prediction, truth: Truth) -> Prediction:
     """Return the perturbed rows of a prediction in the truth's genes and log scale.
 

@@ -17,7 +17,12 @@ from wildcell.datasets.open import OpenCells, open_cells
 from wildcell.datasets.values import summarise_values
 from wildcell.errors import OptionError, PredictionError
 from wildcell.names import SHAM, Expression, Kind
-from wildcell.scenarios.answer import LEAST_SHARE, check_conditions, is_panel_of_more
+from wildcell.scenarios.answer import (
+    LEAST_SHARE,
+    check_conditions,
+    check_some_conditions,
+    is_panel_of_more,
+)
 from wildcell.scenarios.folder import is_truth, prediction_from, read_task
 from wildcell.scenarios.outside import as_dataset, on_genes, pose_from_files
 from wildcell.scenarios.parts import notes_on_parts
@@ -176,9 +181,10 @@ def open_case(
         notes.append(f"Scored on the {len(held_to.test.genes)} genes in common.")
         task = None if task is None else _task_on(task, held_to)
     for answer in answers.values():
+        asked = held_to.conditions[held_to.conditions["category"] != SHAM]
+        check_some_conditions(answer.read.cells.obs, asked)
         if reading.must_match:
-            asked = held_to.conditions["category"] != SHAM
-            check_conditions(answer.read.cells.obs, held_to.conditions[asked])
+            check_conditions(answer.read.cells.obs, asked)
         if _is_of_unseen_depth(answer) and held_to.test.target_sum is not None:
             notes.append(
                 f"{answer.read.file}: taken to be at the truth's library size of "

@@ -21,6 +21,7 @@ from wildcell.names import (
     Role,
     with_options,
 )
+from wildcell.scenarios.control_labels import where_controls_may_be
 from wildcell.scenarios.controls import common_controls
 from wildcell.scenarios.panel import CELL_COLUMNS
 from wildcell.scenarios.parts import components_of
@@ -199,11 +200,8 @@ def on_genes(truth: Truth, genes: Names) -> Truth:
 def _check_truth(truth: Dataset) -> None:
     """Refuse a truth that nothing can be measured in."""
     if not truth.is_control.any():
-        found = sorted(set(truth.cells.obs["perturbation"]))[:5]
-        raise DataError(
-            f"{truth.name} has no control cells; perturbations found: {', '.join(found)}. "
-            "Name the label of controls with --control."
-        )
+        likely = where_controls_may_be(truth.cells.obs["perturbation"])
+        raise DataError(f"{truth.name} has no control cells. {likely}")
     if truth.is_control.all():
         raise DataError(f"{truth.name} has no perturbed cells.")
     groups = truth.cells.obs.loc[truth.is_control, "control_group"]

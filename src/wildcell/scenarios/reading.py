@@ -347,11 +347,15 @@ def check_mean_scale(file: str, kind: Kind, expression: Expression) -> None:
 
 
 def prediction_kind(cells: ad.AnnData) -> Kind:
-    """Return what the rows of a prediction are: as it says, or means if no condition has two."""
+    """Return what the rows of a prediction are: as it says, or means if no condition has two.
+
+    Controls alone are cells.
+    """
     stated = cells.uns[UNS].get("kind")
     if stated is not None:
         if stated not in set(Kind):
             raise PredictionError(f"The prediction says it is of kind {stated!r}; cells or mean.")
         return Kind(str(stated))
     perturbed = cells.obs.loc[cells.obs["perturbation"] != CONTROL, CONDITION]
-    return Kind.CELLS if perturbed.duplicated().any() else Kind.MEAN
+    is_bare = len(cells) > 0 and perturbed.empty
+    return Kind.CELLS if is_bare or perturbed.duplicated().any() else Kind.MEAN
