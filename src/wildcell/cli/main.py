@@ -39,6 +39,7 @@ VERBS = {
         "predict": ("answer:predict", "Answer a task folder with one model."),
         "run": ("answer:run", "Run models through a scenario."),
         "tune": ("tune:tune", "Look for the options of a model on validation conditions."),
+        "scaling": ("scaling:scaling", "Measure what models cost as cells and batches grow."),
     },
     "Judge and conclude": {
         "score": ("judge:score", "Score a prediction that was made elsewhere."),

@@ -77,8 +77,8 @@ class Cells:
         """Which cells are unperturbed, shape (n_cells,)."""
         return np.asarray(self.obs["perturbation"] == CONTROL)
 
-    def select(self, rows: Booleans) -> "Cells":
-        """Return the cells where `rows` holds, as copies."""
+    def select(self, rows: Booleans | Codes) -> "Cells":
+        """Return the cells where `rows` holds, or with these numbers, as copies."""
         return replace(
             self,
             X=self.X[rows].copy(),
