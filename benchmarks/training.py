@@ -71,6 +71,9 @@ def made_task(n_cells: int, density: float = 0.2, seed: int = 0) -> Task:
     return Task(train, train.select(few), Query(asked, controls, components))
 
 
+UNNAMED = np.full(BATCH, "", dtype=object)
+
+
 class Pairs(Dataset[dict[str, Any]]):
     """One pair an item, as such data sets are usually written."""
 
@@ -131,7 +134,7 @@ class Usual:
         control, perturbed = found["control"], found["perturbed"]
         batch = Batch(
             control, control, perturbed, perturbed, found["perturbation"], torch.eye(BATCH),
-            rows, found["context"], rows.numpy(),
+            rows, found["context"], rows.numpy(), UNNAMED,
         )  # fmt: skip
         self.gathering += time.perf_counter() - started
         self.mover.move(batch, torch.enable_grad())
