@@ -82,8 +82,13 @@ class Moments:
     def squared_error(self) -> Floats:
         """Squared standard error of the mean, shape (n_groups, n_genes); NaN below 2 cells."""
         n = np.where(self.n > 1, self.n, np.nan)[:, None]
-        variance = (self.total_squares - self.total**2 / n) / (n - 1)
-        return np.maximum(variance, 0) / n
+        variance = np.square(self.total)
+        variance /= n
+        np.subtract(self.total_squares, variance, out=variance)
+        variance /= n - 1
+        np.maximum(variance, 0, out=variance)
+        variance /= n
+        return variance
 
 
 def moments(matrix: Matrix, groups: Codes, n_groups: int) -> Moments:

@@ -1,7 +1,6 @@
 """What cells in files say, each file read once: sums, drawn cells, and values to be ranked."""
 
 from dataclasses import dataclass
-from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -92,7 +91,7 @@ def gather(
 
 @dataclass(frozen=True, eq=False)
 class _Layout:
-    """Labels of a truth's cells: 2c and 2c + 1 are the halves of condition c, and so on.
+    """Labels of a truth's cells: of n conditions c and n + c are the halves of condition c.
 
     After the conditions come the control groups, kept and given: 2g and 2g + 1 of each.
     """
@@ -105,6 +104,10 @@ class _Layout:
     @property
     def n_labels(self) -> int:
         return 2 * (self.n + len(self.groups))
+
+    def half(self, part: int) -> slice:
+        """Return the labels of the first (0) or the second (1) halves of the conditions."""
+        return slice(part * self.n, (part + 1) * self.n)
 
     def side(self, side: Side) -> Codes:
         """Return the label of each control group on one side."""
@@ -153,7 +156,7 @@ def truth_evidence(
     for side in ("given", "kept"):
         own = groups.get_indexer(getattr(truth, side).obs["control_group"])
         labels[rows[side]] = layout.side(side)[own]
-    labels[rows["test"]] = 2 * code + is_second
+    labels[rows["test"]] = code + layout.n * is_second
     names = list(truth.conditions["perturbation"])
     of_condition = [
         _drawn_of(rows["test"][taken], code[taken], names, convention)
@@ -166,10 +169,13 @@ def truth_evidence(
     found = gather(
         stream, labels, layout.n_labels, kept=kept, has_tests=has_tests and ranks is None
     )
-    first, second = (found.sums.take(slice(half, 2 * layout.n, 2)) for half in (0, 1))
+    first, second = (found.sums.take(layout.half(part)) for part in (0, 1))
     whole = first + second
-    tests = _TruthTests(layout, found, convention, ranks) if has_tests else None
+    tests = None
+    if has_tests:
+        tests = _TruthTests(layout, found.sums.n, found.ranks, convention, ranks)
     depths = _depths(unread)
+    noisy_groups = _noisy(unread, layout, found.sums, whole)
 
     def answer(part: int, sums: Sums) -> Answer:
         return Answer(
@@ -183,12 +189,9 @@ def truth_evidence(
         side: _controls(side, unread, layout, found, has_linear=stream.has_linear)
         for side in ("kept", "given")
     }
+    halves = (answer(1, first), answer(2, second))
     return Evidence(
-        answer(0, whole),
-        lambda: (answer(1, first), answer(2, second)),
-        controls["kept"],
-        controls["given"],
-        _noisy(unread, layout, found.sums, whole),
+        answer(0, whole), lambda: halves, controls["kept"], controls["given"], noisy_groups
     )
 
 
@@ -221,17 +224,14 @@ def answer_evidence(
     stream = prediction.stream(unread, convention.lfc_target_sum)
     found = gather(stream, codes, len(keys), kept=kept, has_tests=False)
 
-    @cache
-    def tests(side: Side) -> RankTest:
-        assert side == "given"
-        return _tests_of_answer(stream, codes, found.sums.n, given, convention)
-
+    shown = profiles(found.sums, has_linear=stream.has_linear)
     answers = unread.truth.answered_by
 
     def tests_with_shams(side: Side) -> RankTest:
-        return RankTest(*(values[answers] for values in tests(side)))
+        assert side == "given"
+        tests = _tests_of_answer(stream, codes, shown.n, given, convention)
+        return tests.take(answers)
 
-    shown = profiles(found.sums, has_linear=stream.has_linear)
     depths = depths_of(prediction.read.cells.obs)
     drawn_rows = [own[row] for row in answers]
     return Answer(
@@ -267,29 +267,25 @@ class _TruthTests:
     """Rank tests of a truth's conditions and of their halves."""
 
     layout: _Layout
-    found: Gathered
+    sizes: Codes
+    ranks: RankStore | None
     convention: Convention
     known: RankTest | None
 
     def of(self, part: int) -> Tests:
         """Return the tests of all cells (0), of the first halves (1) or of the second (2)."""
-
-        @cache
-        def tests(side: Side) -> RankTest:
-            return self._test(part, side)
-
-        return tests
+        return lambda side: self._test(part, side)
 
     def _test(self, part: int, side: Side) -> RankTest:
         if self.known is not None:
             assert (part, side) == (0, "kept")
             return self.known
-        layout, n, sizes = self.layout, self.layout.n, self.found.sums.n
+        layout, n, sizes = self.layout, self.layout.n, self.sizes
         reference = layout.reference(side)
         group_of = np.full(layout.n_labels, NONE)
         for half in (0, 1):
             if part in {0, half + 1}:
-                group_of[half : 2 * n : 2] = np.arange(n)
+                group_of[layout.half(half)] = np.arange(n)
         is_in, is_beside = group_of >= 0, reference >= 0
         plan = Plan(
             groups=group_of[:, None],
@@ -301,8 +297,8 @@ class _TruthTests:
             ).astype(np.int64),
             is_own=False,
         )
-        assert self.found.ranks is not None
-        return self.found.ranks.test(plan, continuity=self.convention.has_continuity)
+        assert self.ranks is not None
+        return self.ranks.test(plan, continuity=self.convention.has_continuity)
 
 
 def _tested_by(unread: UnreadTruth) -> tuple[Codes, Booleans]:

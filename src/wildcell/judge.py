@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -318,7 +318,14 @@ class Judge:
         }
 
     def _responses(self, answer: Answer, controls: Controls) -> dict[Block, Response]:
-        return {block: self._response(answer, controls, block) for block in self._rows}
+        ranks = None if answer.tests is None else self._shared_out(answer.tests, controls)
+        return {
+            block: replace(
+                self._response(answer, controls, block),
+                ranks=None if ranks is None else partial(ranks, block),
+            )
+            for block in self._rows
+        }
 
     def _response(self, answer: Answer, controls: Controls, block: Block) -> Response:
         rows = self._rows[block]
@@ -347,20 +354,21 @@ class Judge:
             additive_error=None if self._additive is None else self._additive.error[rows],
             detected=self._detected[block],
             convention=self.convention,
-            ranks=None if answer.tests is None else self._ranks(answer.tests, controls, rows),
         )
 
     def _answers(self, prediction: Prediction) -> Prediction:
         """Return a prediction in the truth's genes and scale, with its answers to shams."""
         return with_shams_answered(to_truth(prediction, self.truth), self.truth)
 
-    @staticmethod
-    def _ranks(tests: Tests, controls: Controls, rows: Codes) -> Callable[[], RankTest]:
-        def of_block() -> RankTest:
-            whole = tests(controls.side)
-            if np.array_equal(rows, np.arange(len(whole.statistic))):
-                return whole
-            return RankTest(*(values[rows] for values in whole))
+    def _shared_out(self, tests: Tests, controls: Controls) -> Callable[[Block], RankTest]:
+        """Test all conditions at once, when a block asks; each block's are held until it does."""
+        waiting: dict[Block, RankTest] = {}
+
+        def of_block(block: Block) -> RankTest:
+            if block not in waiting:
+                whole = tests(controls.side)
+                waiting.update({one: whole.take(rows) for one, rows in self._rows.items()})
+            return waiting.pop(block)
 
         return of_block
 

@@ -38,7 +38,7 @@ from wildcell.store.runs import (
     finished_record,
     keep_conditions,
 )
-from wildcell.truth_shelf import evidence_of, keep_tests, replicate_of, shelf_of_truth
+from wildcell.truth_shelf import evidence_of, replicate_of, shelf_of_truth
 
 
 @dataclass(frozen=True)
@@ -199,7 +199,6 @@ def judge_files(
         }
         if any(item.ceiling is not None for item in found):
             results[CEILING] = Result(Status.OK, judge.ceilings())
-        keep_tests(judge)
     notes = [*case.notes, *(shelf.notes if shelf else ())]
     return FileJudgement(predictions, judge, truth, reading, results, notes, cost, started)
 

@@ -5,6 +5,7 @@ self-costs within the truth, and the scores of the replicate. Sums and drawn cel
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from wildcell.datasets.open import content_of
-from wildcell.evidence import Evidence
+from wildcell.evidence import Evidence, Side, Tests
 from wildcell.file_evidence import truth_evidence
 from wildcell.judge import Judge
 from wildcell.metrics.convention import OURS
@@ -65,7 +66,12 @@ def evidence_of(case: FileCase, metrics: Sequence[Metric], shelf: Shelf | None) 
     assert case.unread is not None
     has_tests = any(Need.DE in item.needs for item in metrics)
     ranks = _known_ranks(shelf, metrics) if shelf is not None and has_tests else None
-    return truth_evidence(case.unread, OURS, has_tests=has_tests, ranks=ranks)
+    evidence = truth_evidence(case.unread, OURS, has_tests=has_tests, ranks=ranks)
+    if shelf is None or evidence.test.tests is None:
+        return evidence
+    return replace(
+        evidence, test=replace(evidence.test, tests=_kept_tests(evidence.test.tests, shelf))
+    )
 
 
 def _known_ranks(shelf: Shelf, metrics: Sequence[Metric]) -> RankTest | None:
@@ -81,12 +87,16 @@ def replicate_of(judge: Judge) -> pd.DataFrame:
     return _kept_table(judge.shelf, _replicate(judge.metrics), judge.replicate)
 
 
-def keep_tests(judge: Judge) -> None:
-    """Keep the rank tests of a truth, if they were made and are not kept yet."""
-    shelf, evidence = judge.shelf, judge.evidence
-    if shelf is None or evidence is None or evidence.test.tests is None or RANKS in shelf:
-        return
-    shelf.keep(RANKS, evidence.test.tests("kept")._asdict())
+def _kept_tests(tests: Tests, shelf: Shelf) -> Tests:
+    """Return the rank tests of a truth, which are kept when they are made."""
+
+    def kept(side: Side) -> RankTest:
+        made = tests(side)
+        if side == "kept" and RANKS not in shelf:
+            shelf.keep(RANKS, made._asdict())
+        return made
+
+    return kept
 
 
 def _is_of_the_house(metric: Metric) -> bool:

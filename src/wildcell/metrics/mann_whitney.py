@@ -39,6 +39,12 @@ class RankTest(NamedTuple):
     statistic: Floats
     p_value: Floats
 
+    def take(self, groups: Codes) -> "RankTest":
+        """Return the tests of some groups, in order; those of all groups are not copied."""
+        if np.array_equal(groups, np.arange(len(self.statistic))):
+            return self
+        return RankTest(self.statistic[groups], self.p_value[groups])
+
 
 def mann_whitney(
     X: Any,

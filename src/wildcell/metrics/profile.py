@@ -41,18 +41,22 @@ class Profiles:
 
 
 def profiles(sums: Sums, *, has_linear: bool = True) -> Profiles:
-    """Return the means that sums over cells come to.
+    """Turn sums over cells into the means that they come to, in the same memory.
 
     Parameters
     ----------
     sums
-        Of each group.
+        Of each group; their totals are means afterwards.
     has_linear
         Whether linear values can be had.
     """
-    moments = sums.moments
-    linear = sums.linear / np.where(sums.n, sums.n, np.nan)[:, None] if has_linear else None
-    return Profiles(sums.n, moments.mean, moments.squared_error, linear)
+    mean, error, linear = sums.total, sums.total_squares, sums.linear
+    n = np.where(sums.n, sums.n, np.nan)[:, None]
+    error[:] = sums.moments.squared_error
+    mean /= n
+    if has_linear:
+        linear /= n
+    return Profiles(sums.n, mean, error, linear if has_linear else None)
 
 
 def columns_of(values: Floats, columns: Codes) -> Floats:
