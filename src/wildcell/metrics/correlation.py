@@ -4,12 +4,14 @@ import numpy as np
 
 from wildcell.arrays import Booleans, Floats
 from wildcell.metrics.average_ranks import average_ranks
+from wildcell.metrics.by_rows import by_rows
 from wildcell.metrics.metric import Ratio, metric
 from wildcell.metrics.response import Response
 from wildcell.metrics.signal import correlation_ceiling, measured_signal
 from wildcell.names import Need
 
 
+@by_rows
 def row_pearson(first: Floats, second: Floats, kept: Booleans) -> Floats:
     """Return the Pearson correlation of each pair of rows over the genes kept in that row.
 
@@ -32,6 +34,7 @@ def row_pearson(first: Floats, second: Floats, kept: Booleans) -> Floats:
     return row_cosine(_centred(first, kept), _centred(second, kept), kept)
 
 
+@by_rows
 def row_cosine(first: Floats, second: Floats, kept: Booleans) -> Floats:
     """Return the cosine of each pair of rows over the genes kept; NaN where either is zero."""
     first, second = np.where(kept, first, 0.0), np.where(kept, second, 0.0)
@@ -126,9 +129,14 @@ def effect_r2(truth: Response, prediction: Response) -> Ratio:
     The sum over conditions of 2 <d, D> - |d|^2 over the sum of S, with d the predicted delta, D
     the true one and S the unbiased squared length of the noise-free effect.
     """
-    predicted = np.where(truth.kept_genes, prediction.delta, 0.0)
-    explained = np.einsum("pg,pg->p", predicted, 2 * truth.delta - predicted)
+    explained = _explained(prediction.delta, truth.delta, truth.kept_genes)
     return Ratio(explained, measured_signal(truth).signal)
+
+
+@by_rows
+def _explained(predicted: Floats, true: Floats, kept: Booleans) -> Floats:
+    predicted = np.where(kept, predicted, 0.0)
+    return np.einsum("pg,pg->p", predicted, 2 * true - predicted)
 
 
 @metric(

@@ -6,8 +6,10 @@ small and certain.
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wildcell.arrays import Booleans, Floats
+from wildcell.metrics.by_rows import by_rows
 from wildcell.metrics.genes import agreement
 from wildcell.metrics.metric import metric
 from wildcell.metrics.recovery import average_precision, spearman_among
@@ -37,15 +39,21 @@ def standing(prediction: Response, truth: Response) -> Floats:
     Shape (n_perturbations, n_genes).
     """
     assert truth.control_error is not None
-    spread = np.sqrt(truth.control_error * truth.n_controls[:, None])
-    is_tested = ~np.isnan(truth.de.p_value)
+    return _standing(prediction.delta, truth.control_error, truth.n_controls, truth.de.p_value)
+
+
+@by_rows
+def _standing(
+    delta: Floats, control_error: Floats, n_controls: NDArray[np.int64], p_value: Floats
+) -> Floats:
+    spread = np.sqrt(control_error * n_controls[:, None])
     typical = np.array(
         [
             np.median(row[use]) if use.any() else np.nan
-            for row, use in zip(spread, is_tested, strict=True)
+            for row, use in zip(spread, ~np.isnan(p_value), strict=True)
         ]
     )
-    return np.abs(prediction.delta) / (spread + typical[:, None])
+    return np.abs(delta) / (spread + typical[:, None])
 
 
 @metric(
@@ -62,8 +70,19 @@ def standing(prediction: Response, truth: Response) -> Floats:
 )
 def de_auprc(truth: Response, prediction: Response) -> Floats:
     """Average precision at which the truly differential genes are ranked, above chance."""
-    found, is_tested = is_found(truth), ~np.isnan(truth.de.p_value)
-    scores = standing(prediction, truth)
+    assert truth.control_error is not None
+    return _precision(
+        is_found(truth),
+        prediction.delta,
+        truth.control_error,
+        truth.n_controls,
+        truth.de.p_value,
+    )
+
+
+@by_rows
+def _precision(found: Booleans, *of_standing: Floats) -> Floats:
+    is_tested, scores = ~np.isnan(of_standing[-1]), _standing(*of_standing)
     rows = zip(found, is_tested, scores, strict=True)
     return np.array([above_chance(hits[use], score[use]) for hits, use, score in rows])
 
@@ -92,8 +111,13 @@ def de_direction(truth: Response, prediction: Response) -> Floats:
     """Share of the truly differential genes that are predicted to move the right way."""
     found = is_found(truth)
     n = found.sum(axis=1)
-    right = np.where(found, agreement(prediction.delta, truth.delta), 0.0).sum(axis=1)
+    right = _right(found, prediction.delta, truth.delta)
     return np.where(prediction.is_missing, np.nan, right / np.where(n > 0, n, np.nan))
+
+
+@by_rows
+def _right(found: Booleans, predicted: Floats, true: Floats) -> Floats:
+    return np.where(found, agreement(predicted, true), 0.0).sum(axis=1)
 
 
 @metric(

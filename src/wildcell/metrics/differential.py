@@ -38,8 +38,8 @@ class MeanTest(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Differential:
-    """Differential expression of perturbations, arrays of shape (n_perturbations, n_genes).
+class Adjusted:
+    """Tests of perturbations' genes, arrays of shape (n_perturbations, n_genes).
 
     Attributes
     ----------
@@ -49,18 +49,28 @@ class Differential:
         Two-sided; NaN where there is nothing to test.
     padj
         Benjamini-Hochberg adjusted `p_value`.
-    lfc
-        Log2 fold change over the reference.
     """
 
     statistic: Floats
     p_value: Floats
     padj: Floats
-    lfc: Floats
 
     def significant(self, alpha: float = 0.05) -> Booleans:
         """Which genes are found at a false discovery rate below `alpha`; untested genes are not."""
         return np.asarray(self.padj < alpha)
+
+
+@dataclass(frozen=True)
+class Differential(Adjusted):
+    """Differential expression of perturbations: `Adjusted` with fold changes.
+
+    Attributes
+    ----------
+    lfc
+        Log2 fold change over the reference, shape (n_perturbations, n_genes).
+    """
+
+    lfc: Floats
 
 
 def differential(

@@ -58,10 +58,12 @@ def average_precision(labels: Booleans, scores: Floats) -> Floats:
     >>> average_precision(labels, np.array([[4.0, 3.0, 2.0, 1.0]])).round(4).tolist()
     [0.8333]
     """
-    hits, ends = _hits_at_thresholds(labels, scores)
+    order = np.argsort(-scores, axis=1, kind="stable")
+    ranked = np.take_along_axis(labels, order, axis=1)
+    hits, ends = _hits_at_thresholds(ranked, np.take_along_axis(scores, order, axis=1))
     precision = hits / (ends + 1)
     n_positive = labels.sum(axis=1)
-    total = np.where(np.take_along_axis(labels, _falling(scores), axis=1), precision, 0.0)
+    total = np.where(ranked, precision, 0.0)
     return _two_classes(divided(total.sum(axis=1), n_positive), labels)
 
 
@@ -107,20 +109,14 @@ def spearman(first: Floats, second: Floats) -> float:
     return float(row_pearson(ranks[:1], ranks[1:], np.ones((1, len(first)), dtype=bool))[0])
 
 
-def _falling(scores: Floats) -> Codes:
-    return np.argsort(-scores, axis=1, kind="stable")
-
-
 def _hits_at_thresholds(labels: Booleans, scores: Floats) -> tuple[Codes, Codes]:
-    """Return, for genes by falling score, hits up to the last gene of that score and its place."""
-    order = _falling(scores)
-    ranked = np.take_along_axis(scores, order, axis=1)
+    """Return, of genes by falling score, hits up to the last gene of that score and its place."""
     n_genes = scores.shape[1]
     is_end = np.ones(scores.shape, dtype=bool)
-    is_end[:, :-1] = ranked[:, 1:] != ranked[:, :-1]
+    is_end[:, :-1] = scores[:, 1:] != scores[:, :-1]
     places = np.where(is_end, np.arange(n_genes), n_genes)
     ends = np.minimum.accumulate(places[:, ::-1], axis=1)[:, ::-1]
-    hits = np.cumsum(np.take_along_axis(labels, order, axis=1), axis=1, dtype=np.intp)
+    hits = np.cumsum(labels, axis=1, dtype=np.intp)
     return np.take_along_axis(hits, ends, axis=1), ends
 
 

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wildcell.arrays import Booleans, Codes, Floats, Matrix, Names
+from wildcell.metrics.by_rows import by_rows
 from wildcell.metrics.components import Components, fit_components
 from wildcell.metrics.conditions import over_conditions
 from wildcell.metrics.convention import OURS, Convention
-from wildcell.metrics.differential import Differential, MeanTest
+from wildcell.metrics.differential import Adjusted, MeanTest
 from wildcell.metrics.grouped import dealt, on_columns, picked, sampled, sizes_of, stacked
 from wildcell.metrics.mann_whitney import RankTest
 from wildcell.metrics.profile import columns_of
@@ -99,7 +100,7 @@ class Response:
     additive_error: Floats | None = None
     detected: Booleans | None = None
     convention: Convention = field(default=OURS)
-    differential: Differential | Callable[[], Differential] | None = None
+    differential: Adjusted | Callable[[], Adjusted] | None = None
     ranks: Callable[[], RankTest] | None = None
     keep: Keeper = field(default=made_anew)
     halves: Halves | None = None
@@ -107,7 +108,7 @@ class Response:
     @cached_property
     def delta(self) -> Floats:
         """Pseudobulk minus the control pseudobulk, shape (n_perturbations, n_genes)."""
-        return self.mean - self.control
+        return _difference(self.mean, self.control)
 
     @cached_property
     def lfc(self) -> Floats:
@@ -132,10 +133,9 @@ class Response:
     @cached_property
     def is_flat(self) -> Booleans:
         """Which deltas are constant over the genes, shape (n_perturbations,)."""
-        highest = np.where(self.kept_genes, self.delta, -np.inf).max(axis=1, initial=-np.inf)
-        lowest = np.where(self.kept_genes, self.delta, np.inf).min(axis=1, initial=np.inf)
-        tolerance = self.convention.flat_tolerance * np.abs(self.mean).max(axis=1, initial=0.0)
-        return np.asarray(~self.is_missing & (highest - lowest <= tolerance))
+        tolerance = self.convention.flat_tolerance * _largest(self.mean)
+        spread = _spread(self.delta, self.kept_genes)
+        return np.asarray(~self.is_missing & (spread <= tolerance))
 
     @cached_property
     def sample(self) -> Sequence[Matrix] | None:
@@ -167,7 +167,7 @@ class Response:
         return self.differential is not None or has_cells
 
     @cached_property
-    def de(self) -> Differential:
+    def de(self) -> Adjusted:
         """Differential expression of the cells against their controls, by `convention.test`.
 
         P-values are adjusted within each perturbation over the genes that delta metrics look at
@@ -176,11 +176,11 @@ class Response:
         return self._tested()
 
     @cached_property
-    def _tested(self) -> Callable[[], Differential]:
+    def _tested(self) -> Callable[[], Adjusted]:
         """Test once; without a hold on this response, which holds those on some of its genes."""
         return cache(replace(self).tested_anew)
 
-    def tested_anew(self) -> Differential:
+    def tested_anew(self) -> Adjusted:
         """Return what `de` is, computed again."""
         if callable(self.differential):
             return self.differential()
@@ -188,7 +188,7 @@ class Response:
             return self.differential
         if self.convention.test != "mann_whitney":
             return self.de_of_means(equal_variance=self.convention.test == "student")
-        return table_of(self._rank_test(), self.lfc, self._is_testable)
+        return table_of(self._rank_test(), self._is_testable)
 
     def _rank_test(self) -> RankTest:
         if self.ranks is not None:
@@ -197,7 +197,7 @@ class Response:
         assert self.control_cells is not None
         return rank_tests(self.cells, self.control_cells, self.control_groups, self.convention)
 
-    def de_of_means(self, *, equal_variance: bool = False) -> Differential:
+    def de_of_means(self, *, equal_variance: bool = False) -> Adjusted:
         """Return differential expression by a t-test, which needs no more than standard errors."""
         assert self.error is not None
         assert self.control_error is not None
@@ -206,7 +206,7 @@ class Response:
             Means(self.n_controls, self.control, self.control_error),
             equal_variance=equal_variance,
         )
-        return table_of(test, self.lfc, self._is_testable)
+        return table_of(test, self._is_testable)
 
     @cached_property
     def components(self) -> tuple[Components | None, Components | None]:
@@ -281,7 +281,7 @@ class Response:
         """Genes that are kept and vary, as far as errors are known to say so."""
         if self.error is None or self.control_error is None:
             return self.kept_genes
-        varies = (np.nan_to_num(self.error, nan=1.0) > 0) | (self.control_error > 0)
+        varies = ~(self.error <= 0) | (self.control_error > 0)  # of one cell there is no error
         return self.kept_genes & varies
 
     @staticmethod
@@ -292,10 +292,29 @@ class Response:
         return stacked(sampled(cells, each, names), np.arange(len(cells)))[0]
 
 
-def _de_on(whole: Differential, genes: Codes) -> Differential:
+def _difference(mean: Floats, control: Floats) -> Floats:
+    """Return the difference; rows that are one in memory stay so."""
+    if len(mean) and mean.strides[0] == control.strides[0] == 0:
+        return np.broadcast_to(mean[0] - control[0], mean.shape)
+    return mean - control
+
+
+@by_rows
+def _spread(values: Floats, kept: Booleans) -> Floats:
+    """Return the largest less the smallest value of each row among those kept."""
+    highest = np.where(kept, values, -np.inf).max(axis=1, initial=-np.inf)
+    return highest - np.where(kept, values, np.inf).min(axis=1, initial=np.inf)
+
+
+@by_rows
+def _largest(values: Floats) -> Floats:
+    return np.abs(values).max(axis=1, initial=0.0)
+
+
+def _de_on(whole: Adjusted, genes: Codes) -> Adjusted:
     """Return differential expression on some genes, adjusted anew."""
     test = MeanTest(whole.statistic[:, genes], whole.p_value[:, genes])
-    return table_of(test, whole.lfc[:, genes], ~np.isnan(test.p_value))
+    return table_of(test, ~np.isnan(test.p_value))
 
 
 def halves_on(halves: Halves, genes: Codes) -> Halves:

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from wildcell.arrays import Booleans, Floats
+from wildcell.arrays import Booleans, Codes, Floats
+from wildcell.metrics.by_rows import by_rows
 from wildcell.metrics.response import Response
 
 
@@ -46,14 +47,9 @@ def measured_signal(truth: Response, *, is_centred: bool = False) -> Signal:
         Whether to take the mean over the genes out first, as a correlation does.
     """
     kept = truth.kept_genes
-    n_genes = np.maximum(kept.sum(axis=1), 1)
-    delta = np.where(kept, truth.delta, 0.0)
-    noise_share = 1.0
-    if is_centred:
-        delta = np.where(kept, delta - delta.sum(axis=1, keepdims=True) / n_genes[:, None], 0.0)
-        noise_share = 1 - 1 / n_genes
+    noise_share = 1 - 1 / _n_genes(kept) if is_centred else 1.0
     return Signal(
-        np.einsum("pg,pg->p", delta, delta),
+        _squared_length(truth.delta, kept, is_centred=is_centred),
         _sum_kept(truth.error, kept) * noise_share,
         _sum_kept(truth.control_error, kept) * noise_share,
     )
@@ -64,7 +60,25 @@ def correlation_ceiling(truth: Response) -> Floats:
     return np.sqrt(measured_signal(truth, is_centred=True).reliability)
 
 
+@by_rows
+def _squared_length(delta: Floats, kept: Booleans, *, is_centred: bool) -> Floats:
+    delta = np.where(kept, delta, 0.0)
+    if is_centred:
+        mean = delta.sum(axis=1, keepdims=True) / _n_genes(kept)[:, None]
+        delta = np.where(kept, delta - mean, 0.0)
+    return np.einsum("pg,pg->p", delta, delta)
+
+
+def _n_genes(kept: Booleans) -> Codes:
+    return np.maximum(kept.sum(axis=1), 1)
+
+
 def _sum_kept(squared_error: Floats | None, kept: Booleans) -> Floats:
     if squared_error is None:
         return np.full(kept.shape[0], np.nan)
-    return np.where(kept, squared_error, 0.0).sum(axis=1)
+    return _sum_where(squared_error, kept)
+
+
+@by_rows
+def _sum_where(values: Floats, kept: Booleans) -> Floats:
+    return np.where(kept, values, 0.0).sum(axis=1)

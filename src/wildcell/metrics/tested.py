@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from wildcell.arrays import Booleans, Codes, Floats, Matrix, Moments
 from wildcell.metrics.convention import Convention
-from wildcell.metrics.differential import Differential, MeanTest, benjamini_hochberg, t_test
+from wildcell.metrics.differential import Adjusted, MeanTest, benjamini_hochberg, t_test
 from wildcell.metrics.grouped import stacked
 from wildcell.metrics.mann_whitney import RankTest, mann_whitney
 
@@ -85,17 +85,15 @@ def mean_tests(cells: Means, controls: Means, *, equal_variance: bool = False) -
     return t_test(cells.moments, controls.moments, equal_variance=equal_variance)
 
 
-def table_of(test: RankTest | MeanTest, lfc: Floats, counted: Booleans) -> Differential:
+def table_of(test: RankTest | MeanTest, counted: Booleans) -> Adjusted:
     """Adjust p-values within each perturbation over the genes that count.
 
     Parameters
     ----------
     test
         Statistics and p-values, shape (n_perturbations, n_genes).
-    lfc
-        Log2 fold changes, the same shape.
     counted
         Which tests are one family, the same shape; the others have no p-value.
     """
     p_value = np.where(counted, test.p_value, np.nan)
-    return Differential(test.statistic, p_value, benjamini_hochberg(p_value), lfc)
+    return Adjusted(test.statistic, p_value, benjamini_hochberg(p_value))
