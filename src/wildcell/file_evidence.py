@@ -1,5 +1,7 @@
 """What cells in files say, each file read once: sums, drawn cells, and values to be ranked."""
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -20,13 +22,13 @@ from wildcell.evidence import (
 from wildcell.metrics.convention import Convention
 from wildcell.metrics.grouped import GroupedCells, drawn
 from wildcell.metrics.mann_whitney import RankTest
-from wildcell.metrics.profile import profiles
+from wildcell.metrics.profile import Profiles, profiles
 from wildcell.metrics.rank_store import RankStore
 from wildcell.metrics.ranks import NONE, Plan
 from wildcell.names import CONDITION
 from wildcell.scenarios.controls import halve, noisy_by_moments
 from wildcell.scenarios.unread import UnreadPrediction, UnreadTruth
-from wildcell.store.spill import temporary_file
+from wildcell.store.spill import temporary_file, write_at_end
 from wildcell.streams.normalise import LogStream
 from wildcell.streams.row_store import RowWriter, StoredRows
 from wildcell.streams.sums import Sums
@@ -169,18 +171,20 @@ def truth_evidence(
     found = gather(
         stream, labels, layout.n_labels, kept=kept, has_tests=has_tests and ranks is None
     )
-    first, second = (found.sums.take(layout.half(part)) for part in (0, 1))
-    whole = first + second
+    halves = [found.sums.take(layout.half(part)) for part in (0, 1)]
+    whole = halves[0] + halves[1]
     tests = None
     if has_tests:
         tests = _TruthTests(layout, found.sums.n, found.ranks, convention, ranks)
     depths = _depths(unread)
     noisy_groups = _noisy(unread, layout, found.sums, whole)
 
-    def answer(part: int, sums: Sums) -> Answer:
+    cells = [found.cells(part) for part in of_condition]
+
+    def answer(part: int, shown: Profiles) -> Answer:
         return Answer(
-            profiles(sums, has_linear=stream.has_linear),
-            found.cells(of_condition[part]),
+            shown,
+            cells[part],
             library_sizes(depths, of_condition[part]),
             None if tests is None else tests.of(part),
         )
@@ -189,10 +193,32 @@ def truth_evidence(
         side: _controls(side, unread, layout, found, has_linear=stream.has_linear)
         for side in ("kept", "given")
     }
-    halves = (answer(1, first), answer(2, second))
+    first, second = (_put_by(profiles(half, has_linear=stream.has_linear)) for half in halves)
     return Evidence(
-        answer(0, whole), lambda: halves, controls["kept"], controls["given"], noisy_groups
+        answer(0, profiles(whole, has_linear=stream.has_linear)),
+        lambda: (answer(1, first()), answer(2, second())),
+        controls["kept"],
+        controls["given"],
+        noisy_groups,
     )
+
+
+def _put_by(shown: Profiles) -> Callable[[], Profiles]:
+    """Write profiles to a temporary file, and return how they are read again."""
+    file, shape = temporary_file(), shown.mean.shape
+    arrays = [shown.mean, shown.error, *([] if shown.linear is None else [shown.linear])]
+    for array in arrays:
+        write_at_end(file, array)
+    n, n_arrays = shown.n.copy(), len(arrays)
+
+    def read() -> Profiles:
+        file.seek(0)
+        mean, error, *linear = (
+            np.fromfile(file, count=math.prod(shape)).reshape(shape) for _ in range(n_arrays)
+        )
+        return Profiles(n, mean, error, linear[0] if linear else None)
+
+    return read
 
 
 def answer_evidence(

@@ -192,10 +192,11 @@ def judge_files(
         found = find_metrics(metrics)
         shelf = None if cache is None else shelf_of_truth(cache, truth, case, reading)
         judge = _judge_of(case, found, shelf)
+        replicate = Result(Status.OK, replicate_of(judge))  # before tests of the truth are held
         results = {
             **{name: _judged(case, judge, name) for name in case.answers},
             **_baselines(case.task, judge, case.truth.origin.seed),
-            REPLICATE: Result(Status.OK, replicate_of(judge)),
+            REPLICATE: replicate,
         }
         if any(item.ceiling is not None for item in found):
             results[CEILING] = Result(Status.OK, judge.ceilings())
