@@ -60,7 +60,13 @@ class Gathered(NamedTuple):
 
 
 def gather(
-    stream: LogStream, labels: Codes, n_labels: int, *, kept: Booleans, has_tests: bool
+    stream: LogStream,
+    labels: Codes,
+    n_labels: int,
+    *,
+    kept: Booleans,
+    has_linear: bool,
+    has_tests: bool,
 ) -> Gathered:
     """Read a file of cells once.
 
@@ -74,11 +80,13 @@ def gather(
         Number of labels.
     kept
         Which cells are wanted themselves, shape (n_cells,).
+    has_linear
+        Whether linear values are summed.
     has_tests
         Whether values are kept to be ranked.
     """
     n_genes = stream.shape[1]
-    sums = Sums.of_nothing(n_labels, n_genes)
+    sums = Sums.of_nothing(n_labels, n_genes, has_linear=has_linear)
     writer = RowWriter(temporary_file(), n_genes)
     ranks = RankStore.of_nothing(n_genes, n_labels) if has_tests else None
     for start, lognorm, linear, scale in stream.chunks():
@@ -129,6 +137,7 @@ def truth_evidence(
     convention: Convention,
     *,
     has_tests: bool,
+    has_fold_changes: bool = True,
     ranks: RankTest | None = None,
 ) -> Evidence:
     """Read a truth's file once.
@@ -141,6 +150,8 @@ def truth_evidence(
         How much is drawn and at which library size linear means are taken.
     has_tests
         Whether rank tests will be asked for.
+    has_fold_changes
+        Whether fold changes will be, which linear means are taken for.
     ranks
         Those of all test cells against the kept controls, where they are known and no others will
         be asked for.
@@ -168,8 +179,14 @@ def truth_evidence(
     for group in (*(rows for part in of_condition for rows in part), rows["kept"], rows["given"]):
         kept[group] = True
     stream = unread.stream(convention.lfc_target_sum)
+    has_linear = has_fold_changes and stream.has_linear
     found = gather(
-        stream, labels, layout.n_labels, kept=kept, has_tests=has_tests and ranks is None
+        stream,
+        labels,
+        layout.n_labels,
+        kept=kept,
+        has_linear=has_linear,
+        has_tests=has_tests and ranks is None,
     )
     halves = [found.sums.take(layout.half(part)) for part in (0, 1)]
     whole = halves[0] + halves[1]
@@ -190,12 +207,12 @@ def truth_evidence(
         )
 
     controls = {
-        side: _controls(side, unread, layout, found, has_linear=stream.has_linear)
+        side: _controls(side, unread, layout, found, has_linear=has_linear)
         for side in ("kept", "given")
     }
-    first, second = (_put_by(profiles(half, has_linear=stream.has_linear)) for half in halves)
+    first, second = (_put_by(profiles(half, has_linear=has_linear)) for half in halves)
     return Evidence(
-        answer(0, profiles(whole, has_linear=stream.has_linear)),
+        answer(0, profiles(whole, has_linear=has_linear)),
         lambda: (answer(1, first()), answer(2, second())),
         controls["kept"],
         controls["given"],
@@ -248,9 +265,10 @@ def answer_evidence(
     for rows in own:
         kept[rows] = True
     stream = prediction.stream(unread, convention.lfc_target_sum)
-    found = gather(stream, codes, len(keys), kept=kept, has_tests=False)
+    has_linear = stream.has_linear and given.profiles.linear is not None
+    found = gather(stream, codes, len(keys), kept=kept, has_linear=has_linear, has_tests=False)
 
-    shown = profiles(found.sums, has_linear=stream.has_linear)
+    shown = profiles(found.sums, has_linear=has_linear)
     answers = unread.truth.answered_by
 
     def tests_with_shams(side: Side) -> RankTest:

@@ -66,7 +66,13 @@ def evidence_of(case: FileCase, metrics: Sequence[Metric], shelf: Shelf | None) 
     assert case.unread is not None
     has_tests = any(Need.DE in item.needs for item in metrics)
     ranks = _known_ranks(shelf, metrics) if shelf is not None and has_tests else None
-    evidence = truth_evidence(case.unread, OURS, has_tests=has_tests, ranks=ranks)
+    evidence = truth_evidence(
+        case.unread,
+        OURS,
+        has_tests=has_tests,
+        has_fold_changes=any(map(_may_take_fold_changes, metrics)),
+        ranks=ranks,
+    )
     if shelf is None or evidence.test.tests is None:
         return evidence
     return replace(
@@ -97,6 +103,11 @@ def _kept_tests(tests: Tests, shelf: Shelf) -> Tests:
         return made
 
     return kept
+
+
+def _may_take_fold_changes(metric: Metric) -> bool:
+    """Whether a metric looks at fold changes; those from elsewhere need not say so."""
+    return Need.LFC in metric.needs or not _is_of_the_house(metric)
 
 
 def _is_of_the_house(metric: Metric) -> bool:

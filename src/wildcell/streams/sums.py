@@ -26,7 +26,7 @@ class Sums:
     total, total_squares
         Of log values.
     linear
-        Of linear values.
+        Of linear values; no columns where these are not summed.
     expressed
         Cells in which the gene is not zero.
     """
@@ -38,14 +38,14 @@ class Sums:
     expressed: NDArray[np.int32]
 
     @classmethod
-    def of_nothing(cls, n_groups: int, n_genes: int) -> "Sums":
-        """Return sums over no cells."""
+    def of_nothing(cls, n_groups: int, n_genes: int, *, has_linear: bool = True) -> "Sums":
+        """Return sums over no cells, of linear values if these are wanted."""
         shape = (n_groups, n_genes)
         return cls(
             n=np.zeros(n_groups, np.int64),
             total=np.zeros(shape),
             total_squares=np.zeros(shape),
-            linear=np.zeros(shape),
+            linear=np.zeros(shape if has_linear else (n_groups, 0)),
             expressed=np.zeros(shape, np.int32),
         )
 
@@ -69,7 +69,8 @@ class Sums:
         lognorm
             Log values, canonical CSR of shape (n_cells, n_genes).
         linear
-            For each stored value of `lognorm` the linear value, up to a factor a cell.
+            For each stored value of `lognorm` the linear value, up to a factor a cell; passed over
+            where these are not summed.
         scale
             That factor, shape (n_cells,).
         codes
@@ -145,6 +146,7 @@ def _add(  # noqa: PLR0917 - compiled functions are called by position
     into_linear: Floats,
     into_expressed: NDArray[np.int32],
 ) -> None:
+    has_linear = into_linear.shape[1] > 0
     for row in rows:
         group = codes[row]
         if group < 0:
@@ -159,6 +161,7 @@ def _add(  # noqa: PLR0917 - compiled functions are called by position
             value = np.float64(lognorm[i])
             total[gene] += value
             squares[gene] += value * value
-            by_linear[gene] += linear[i] * factor
+            if has_linear:
+                by_linear[gene] += linear[i] * factor
             expressed[gene] += value != 0
             i += 1
