@@ -100,6 +100,16 @@ class Status(StrEnum):
 ABSTENTIONS = (Status.FLAT, Status.MISSING)
 """Statuses whose scores take the metric's null value in every mean and rank."""
 
+NAIVE_MODELS = (
+    "no-change",
+    "context-transfer",
+    "perturbed-mean",
+    "additive",
+    "matching-mean",
+    "dose-interpolation",
+)
+"""Models that say only what was measured elsewhere: a model is worth having if it beats each."""
+
 CONDITION = ["context", "perturbation"]
 """The columns that name a condition, the unit of splitting, asking and scoring."""
 

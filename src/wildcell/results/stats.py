@@ -114,11 +114,11 @@ def mean_over_conditions(sample: Sample) -> float:
     0.5
     """
     known = shown(sample, sample.is_known)
-    if not len(known.value) or not _has_mean(known):
+    if not len(known.value) or not is_averaged(known):
         return np.nan
     if not known.is_ratio:
         return float(known.value.mean())
-    return _deviations(known, within=False)[0]
+    return deviations(known, within=False)[0]
 
 
 class Term(NamedTuple):
@@ -157,18 +157,18 @@ def contrast(terms: Sequence[Term], clusters: Mapping[str, str] | None = None) -
     if not known.any():
         return UNKNOWN
     known_terms = [Term(factor, shown(sample, known)) for factor, sample in terms]
-    if not all(_has_mean(sample) for _, sample in known_terms):
+    if not all(is_averaged(sample) for _, sample in known_terms):
         return UNKNOWN
     level, blocks = _independent_blocks(known_terms[0].sample, clusters or {})
-    of_each = [_deviations(sample, within=level == THESE_CONTEXTS) for _, sample in known_terms]
+    of_each = [deviations(sample, within=level == THESE_CONTEXTS) for _, sample in known_terms]
     mean = sum(term.factor * mean for term, (mean, _) in zip(known_terms, of_each, strict=True))
     influence = np.sum(
         [term.factor * parts for term, (_, parts) in zip(known_terms, of_each, strict=True)], axis=0
     )
-    return _interval(float(mean), _summed(influence, blocks), level)
+    return _interval(float(mean), summed(influence, blocks), level)
 
 
-def _has_mean(sample: Sample) -> bool:
+def is_averaged(sample: Sample) -> bool:
     """Whether the denominators of a ratio of sums, if it is one, are above 0 as a whole."""
     if not sample.is_ratio or sample.is_log:  # those of a log are squares, of which 0 is silence
         return True
@@ -189,7 +189,7 @@ def _independent_blocks(
     return THESE_CONTEXTS, sample.perturbation
 
 
-def _deviations(sample: Sample, *, within: bool) -> tuple[float, Floats]:
+def deviations(sample: Sample, *, within: bool) -> tuple[float, Floats]:
     """Return the mean of a sample, and what each condition adds to its deviation.
 
     Parameters
@@ -248,7 +248,7 @@ def is_resolved(signal: Floats) -> bool:
     return bool(wilcoxon(known, alternative="greater").pvalue < 1 - CONFIDENCE)
 
 
-def _summed(influence: Floats, blocks: NDArray[np.object_]) -> Floats:
+def summed(influence: Floats, blocks: NDArray[np.object_]) -> Floats:
     """Sum what each condition adds to the deviation of the mean, block by block."""
     return np.bincount(pd.factorize(blocks)[0], influence).astype(np.float64)
 
