@@ -22,6 +22,7 @@ from wildcell.metrics.preset import PRESETS
 from wildcell.models.model import MODELS
 from wildcell.names import CONDITION_COLUMNS, SCORE_COLUMNS, Status
 from wildcell.results.arms import ARM_COLUMNS
+from wildcell.results.compare import PAIR_COLUMNS, PLACE_COLUMNS
 from wildcell.results.rank import RANK_COLUMNS
 from wildcell.results.strata import STRATUM_COLUMNS
 from wildcell.scenarios.folder import TASK_FILES
@@ -210,6 +211,8 @@ def ceiling_words(ceiling):
                 *STRATUM_COLUMNS,
                 *CONDITION_COLUMNS,
                 *ARM_COLUMNS,
+                *PAIR_COLUMNS,
+                *PLACE_COLUMNS,
                 *TASK_FILES,
             ],
         ),

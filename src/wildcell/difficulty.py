@@ -4,6 +4,7 @@ Distances to training are made of what models may see; the size of the effect an
 measured are the judge's own, and go where its truth goes.
 """
 
+import json
 from collections.abc import Mapping
 
 import numpy as np
@@ -43,7 +44,8 @@ def condition_table(question: Question, split: Split) -> pd.DataFrame:
     -------
     `CONDITION_COLUMNS`, a row a condition: what `wildcell.novelty.novelty` and
     `measured_difficulty` return, NaN for conditions that are not tested; in `unknown` why a tested
-    one lacks a number; and in `judged` the hash of what it is judged by (`judged_by`). `n_cells`
+    one lacks a number; in `judged` the hash of what it is judged by (`judged_by`); and in
+    `components` the names of the parts of a tested perturbation, as a list in JSON. `n_cells`
     counts the test cells of tested conditions.
 
     Examples
@@ -78,7 +80,17 @@ def condition_table(question: Question, split: Split) -> pd.DataFrame:
         n_cells=sizes["n_test_cells"].where(is_tested, sizes["n_cells"]).astype(int),
         unknown=_reasons(sizes, truth).where(is_tested, ""),
         judged=sizes["judged"].where(is_tested, ""),
+        components=sizes["perturbation"]
+        .map(_parts(task.query.components))
+        .where(is_tested, "")
+        .fillna(""),
     )[CONDITION_COLUMNS]
+
+
+def _parts(components: pd.DataFrame) -> dict[str, str]:
+    """Return the names of the components of each perturbation, sorted, as a list in JSON."""
+    names = components.groupby("perturbation")["component"].agg(lambda some: sorted(set(some)))
+    return {str(key): json.dumps(list(map(str, some))) for key, some in names.items()}
 
 
 def judged_conditions(judge: Judge) -> pd.DataFrame:

@@ -158,6 +158,7 @@ CONDITION_COLUMNS = [
     "correlation_ceiling",
     "unknown",
     "judged",
+    "components",
 ]
 
 COST_COLUMNS = ["wall_s", "cpu_s", "peak_memory_mb", "device_peak_memory_mb", "n_cells", "batch"]

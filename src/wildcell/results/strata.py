@@ -20,7 +20,8 @@ UNKNOWN_STRATUM = "unknown"
 """Where conditions are whose value is not known."""
 
 ROWS = [*QUESTION, "seed", "fold", *CONDITION]
-COLUMNS = [name for name in CONDITION_COLUMNS if name not in {*ROWS, "role", "reason", "unknown"}]
+NO_STRATA = ("role", "reason", "unknown", "judged", "components")
+COLUMNS = [name for name in CONDITION_COLUMNS if name not in {*ROWS, *NO_STRATA}]
 """What conditions can be laid in strata by."""
 
 STRATUM_COLUMNS = ["by", "stratum", "stratum_conditions"]

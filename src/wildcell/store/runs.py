@@ -160,6 +160,22 @@ def read_conditions(runs: Path) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True).reindex(columns=CONDITION_COLUMNS)
 
 
+def components_of(conditions: pd.DataFrame) -> dict[str, frozenset[str]]:
+    """Return the components of each perturbation that is tested, where they are known.
+
+    Parameters
+    ----------
+    conditions
+        From `read_conditions`, of one data set.
+    """
+    told = conditions.dropna(subset=["components"]).drop_duplicates("perturbation")
+    told = told[told["components"] != ""]
+    return {
+        str(name): frozenset(json.loads(parts))
+        for name, parts in zip(told["perturbation"], told["components"], strict=True)
+    }
+
+
 def judged_otherwise(runs: Path, *, base: str | None = None) -> list[str]:
     """Say which arms judged conditions that they share by other cells, controls, genes or depth.
 
