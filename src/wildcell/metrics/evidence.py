@@ -164,6 +164,11 @@ def once(function: Callable[[Subject], Result]) -> Callable[[Subject], Result]:
     return remembering
 
 
+def remember(subject: Subject, function: Callable[[Subject], Result], result: Result) -> None:
+    """Say beforehand what a function made with `once` has computed of some evidence."""
+    subject.memo[function.__wrapped__] = result  # type: ignore[attr-defined]
+
+
 def side_of_cells(cells: Cloud, n: int, controls: Cloud | None) -> Side:
     """Return a side whose means are those of cells, groups 0 to n - 1."""
     found = moments(cells.X, cells.codes, n)
