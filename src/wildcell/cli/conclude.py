@@ -58,7 +58,7 @@ def rank(
     from wildcell.cli.progress import working
     from wildcell.metrics.metric import METRICS
     from wildcell.results.sealing import sealing_sentence
-    from wildcell.results.table import rank_runs, rank_runs_in_strata
+    from wildcell.results.table import calibrate_runs, rank_runs, rank_runs_in_strata
     from wildcell.results.verdict import headline_metric
     from wildcell.store.atomic import write_table
     from wildcell.store.runs import read_records, unfinished
@@ -81,6 +81,7 @@ def rank(
         return
     if metric is None:
         _print_headlines(ranks)
+        _print_unusable(calibrate_runs(runs), set(ranks["metric"]))
         return
     for question, table in ranks[ranks["metric"] == metric].groupby(QUESTION, sort=True):
         _print_question(" / ".join(map(str, question)), metric, table)
@@ -124,6 +125,15 @@ def _print_headlines(ranks: "pd.DataFrame") -> None:
         console.print(_headline_table(table, place))
         if sentence := sham_sentence(of_question[question], SHAM_METRIC):
             console.print(sentence, soft_wrap=True)
+
+
+def _print_unusable(calibrated: "pd.DataFrame", metrics: set[str]) -> None:
+    """Say of each question which metrics tell nothing there."""
+    from wildcell.results.usable import unusable_sentence
+
+    for question, rows in calibrated.groupby(QUESTION, sort=True):
+        if sentence := unusable_sentence(rows, metrics):
+            print(f"{' / '.join(map(str, question))}: {sentence}")
 
 
 def _headline_table(table: "pd.DataFrame", place: Mapping[str, float]) -> "Table":

@@ -45,6 +45,7 @@ VERBS = {
         "score": ("judge:score", "Score a prediction that was made elsewhere."),
         "rank": ("conclude:rank", "Rank the models of a folder of runs."),
         "compare": ("compare:compare", "Compare the models of a folder of runs with each other."),
+        "calibrate": ("calibrate:calibrate", "Say which metrics are usable on a data set."),
         "arms": ("arms:arms", "Compare the arms of the scenarios of a folder of runs."),
         "report": ("conclude:report", "Write the report of a folder of runs."),
         "demo": ("demo:demo", "Do all of it on the embedded data set."),

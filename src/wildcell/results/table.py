@@ -10,6 +10,7 @@ from wildcell.results.arms import compare_arms
 from wildcell.results.rank import rank
 from wildcell.results.sealing import sealing
 from wildcell.results.strata import BINS, rank_in_strata
+from wildcell.results.usable import calibrate_metrics
 from wildcell.store.runs import read_conditions, read_records, read_scores
 from wildcell.store.split_tables import read_split_tables
 
@@ -30,6 +31,11 @@ def rank_runs_in_strata(runs: Path, *, by: str, bins: int = BINS) -> pd.DataFram
     """Rank models by stratum; see `wildcell.results.strata.rank_in_strata`."""
     scores, conditions = read_scores(runs), read_conditions(runs)
     return rank_in_strata(scores, _references(runs), conditions, by=by, bins=bins)
+
+
+def calibrate_runs(runs: Path) -> pd.DataFrame:
+    """Calibrate the metrics of all finished runs; see `wildcell.results.usable`."""
+    return calibrate_metrics(read_scores(runs), _references(runs))
 
 
 def compare_arms_of_runs(

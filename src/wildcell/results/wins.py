@@ -25,7 +25,7 @@ def win_rates(board: Board, first: Codes, second: Codes) -> WinRates:
     """Return in what share of conditions the first of each pair is better; ties count half.
 
     Contexts have equal weight, as in means. The 95 % interval is Student's t over the blocks of the
-    board, cut at 0 and 1.
+    board, cut at 0 and 1; of a model that always wins, Clopper and Pearson's of as many blocks.
 
     Parameters
     ----------
@@ -54,7 +54,10 @@ def win_rates(board: Board, first: Codes, second: Codes) -> WinRates:
         return WinRates(rate, np.full_like(rate, np.nan), np.full_like(rate, np.nan))
     error = np.sqrt(n / (n - 1) * (parts**2).sum(axis=0))
     reach = special.stdtrit(n - 1, 0.5 + CONFIDENCE / 2) * error
-    return WinRates(rate, np.maximum(rate - reach, 0.0), np.minimum(rate + reach, 1.0))
+    least = (0.5 - CONFIDENCE / 2) ** (1 / n)
+    low = np.where(rate >= 1 - TIE, least, np.maximum(rate - reach, 0.0))
+    high = np.where(rate <= TIE, 1 - least, np.minimum(rate + reach, 1.0))
+    return WinRates(rate, low, high)
 
 
 def _averaged(values: Floats, board: Board) -> tuple[Floats, Floats]:
