@@ -15,13 +15,21 @@ import pytest
 from wildcell.datasets.load import load_dataset
 from wildcell.errors import OptionError, StoreError, UnknownNameError
 from wildcell.metrics import response
+from wildcell.metrics.convention import ALTERNATIVES
 from wildcell.models.model import base_models
 from wildcell.plan import make_plan
 from wildcell.results.table import rank_runs
 from wildcell.run import Fold, run_scenario
 from wildcell.scenarios.scenario import load_scenario
 from wildcell.scenarios.split import make_splits
-from wildcell.store.runs import RunKey, read_records, read_scores, slug, unfinished
+from wildcell.store.runs import (
+    RunKey,
+    read_records,
+    read_scores,
+    read_scores_otherwise,
+    slug,
+    unfinished,
+)
 
 SMALL = {"n_genes": 60, "n_perturbations": 6, "n_combinations": 4, "n_cells": 12, "n_controls": 40}
 
@@ -406,3 +414,41 @@ def test_what_is_the_truths_alone_is_computed_once_for_all_models(tmp_path, monk
         options = {"data_options": SMALL, "seeds": [0, 1], "metrics": ["energy_distance_pca"]}
         run_scenario("iid", models=models, runs=tmp_path / name, **options)
     assert len(calls["one"]) == len(calls["three"]) > 0
+
+
+def test_answers_of_finished_runs_are_scored_by_other_conventions(tmp_path, screen):
+    asked = {
+        "models": ["perturbed-mean", "no-change"],
+        "metrics": ["pearson_delta", "effect_r2"],
+        "data": screen,
+        "runs": tmp_path,
+        "seeds": [0],
+    }
+    run_scenario("iid", **asked)
+    before = read_scores(tmp_path)
+    with pytest.raises(StoreError, match="--convention"):
+        read_scores_otherwise(tmp_path)
+    again = run_scenario("iid", **asked, conventions=["shared-controls", "targets-kept"])
+    written = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("scores-*.parquet")}
+    run_scenario("iid", **asked, conventions=["all"])
+    others = read_scores_otherwise(tmp_path)
+
+    assert not any(outcome.is_new for outcome in again)
+    pd.testing.assert_frame_equal(read_scores(tmp_path), before)
+    assert all(path.stat().st_mtime_ns == at for path, at in written.items())
+    assert set(others["preset"]) == set(ALTERNATIVES)
+    rows = ["model", "metric", "context", "perturbation"]
+    ours = before.set_index(rows)["value"]
+    shared = others[others["preset"] == "shared-controls"].set_index(rows)["value"]
+    same = others[others["preset"] == "top-20-genes"].set_index(rows)["value"]
+    pd.testing.assert_series_equal(same, ours.loc[same.index])
+    model = ("perturbed-mean", "pearson_delta")
+    assert shared.loc[model].mean() > ours.loc[model].mean()
+
+
+def test_an_unknown_convention_is_refused_before_anything_is_run(tmp_path, screen):
+    with pytest.raises(UnknownNameError, match="shared-controls"):
+        run_scenario(
+            "iid", models=["no-change"], data=screen, runs=tmp_path, conventions=["shared-control"]
+        )
+    assert not list(tmp_path.iterdir())

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,7 @@ from wildcell.results.score import Case, score_case, too_few_controls
 from wildcell.scenarios.additive import SumOfSingles
 from wildcell.scenarios.answer import as_cells, mean_rows, to_truth, with_shams_answered
 from wildcell.scenarios.controls import halve
+from wildcell.scenarios.merge import stacked
 from wildcell.scenarios.prediction import Prediction
 from wildcell.scenarios.scenario import DEFAULT_METRICS
 from wildcell.scenarios.synthesis import control_sources, synthesise
@@ -199,13 +200,19 @@ class Judge:
     def _kept(self) -> Controls:
         if self.evidence is not None:
             return self.evidence.kept
-        return controls_of(self.truth.kept, self.truth.conditions, self.convention, "kept")
+        return controls_of(self._controls("kept"), self.truth.conditions, self.convention, "kept")
 
     @cached_property
     def _given(self) -> Controls:
         if self.evidence is not None:
             return self.evidence.given
-        return controls_of(self.truth.given, self.truth.conditions, self.convention, "given")
+        return controls_of(self._controls("given"), self.truth.conditions, self.convention, "given")
+
+    def _controls(self, side: Literal["kept", "given"]) -> Cells:
+        """Return the controls of one side, or of both where the convention shares them."""
+        if self.convention.shares_controls:
+            return stacked([self.truth.given, self.truth.kept])
+        return self.truth.kept if side == "kept" else self.truth.given
 
     @cached_property
     def _tested(self) -> Answer:

@@ -14,6 +14,7 @@ from wildcell.datasets.dataset import Dataset
 from wildcell.difficulty import condition_table
 from wildcell.errors import OptionError
 from wildcell.judge import Judge
+from wildcell.metrics.convention import Convention, find_conventions
 from wildcell.metrics.headline import find_metrics
 from wildcell.models.answer import answer, unanswerable
 from wildcell.models.find import find_model
@@ -32,7 +33,7 @@ from wildcell.record import (
 from wildcell.scenarios.additive import sum_of_singles
 from wildcell.scenarios.ask import Asked, ask
 from wildcell.scenarios.embedding import embedding_fingerprint
-from wildcell.scenarios.folder import write_prediction
+from wildcell.scenarios.folder import read_prediction, write_prediction
 from wildcell.scenarios.graph_arms import graph_in_arm
 from wildcell.scenarios.judged import judged_by
 from wildcell.scenarios.pose import Question
@@ -40,17 +41,21 @@ from wildcell.scenarios.prediction import Prediction
 from wildcell.scenarios.scenario import Scenario
 from wildcell.scenarios.split import Split, make_splits
 from wildcell.scenarios.trained import trained_on
+from wildcell.store.atomic import write_table
 from wildcell.store.fingerprint import fingerprint
 from wildcell.store.provenance import Cost, measured, now
 from wildcell.store.runs import (
     LOG,
+    OTHERWISE,
     PREDICTION,
     PROGRESS,
+    RECORD,
     RunKey,
     claimed,
     finish,
     finished_record,
     keep_conditions,
+    read_record,
 )
 from wildcell.store.split_tables import write_split_tables
 
@@ -100,6 +105,7 @@ def run_scenario(
     options: Mapping[str, Mapping[str, Any]] | None = None,
     terms: Terms | None = None,
     aliases: Mapping[str, str] | None = None,
+    conventions: Sequence[str] = (),
     on_run: OnRun = print_nothing,
 ) -> list[Outcome]:
     """Run models through a scenario: split, pose, predict, score, for every seed and fold.
@@ -139,6 +145,9 @@ def run_scenario(
         What models in processes of their own may take, and how their environments are made.
     aliases
         What other names of genes and compounds stand for, in the audit of each question.
+    conventions
+        Names of `wildcell.metrics.convention.ALTERNATIVES`, by which answers are scored besides,
+        those of finished runs, too: a file of its own each, beside the scores.
     on_run
         Called before each run with the number of runs behind it, of all runs, and its name.
 
@@ -156,6 +165,7 @@ def run_scenario(
     >>> sorted(outcome.record["model"] for outcome in outcomes)
     ['ceiling', 'context-transfer', 'no-change', 'replicate']
     """
+    others = find_conventions(conventions)
     plan = make_plan(
         scenario,
         models=models,
@@ -193,6 +203,8 @@ def run_scenario(
         for name in names:
             on_run(len(outcomes), len(splits) * len(names), f"{name}, seed {split.seed}")
             outcomes.append(run_one(fold, name, runs))
+            if name in plan.entries:
+                score_otherwise(fold, name, outcomes[-1].folder, others)
     return outcomes
 
 
@@ -257,6 +269,16 @@ class Fold:
         singles = sum_of_singles(self.question.task) if needs_singles else None
         return Judge(self.question.truth, metrics, reference=reference, singles=singles)
 
+    def judge_by(self, convention: Convention) -> Judge:
+        """Return a judge of another convention, made when it is first asked for."""
+        if convention.name not in self._others:
+            self._others[convention.name] = replace(self.judge, convention=convention)
+        return self._others[convention.name]
+
+    @cached_property
+    def _others(self) -> dict[str, Judge]:
+        return {}
+
     def _reference(self) -> Prediction | None:
         """Return what the reference baseline answers, None where it can answer nothing."""
         task, card = self.question.task, find_model(self.plan.scenario.reference)
@@ -300,16 +322,8 @@ def _foreign_fingerprint(plan: Plan, embedding: str) -> str:
 
 def run_one(fold: Fold, name: str, runs: Path) -> Outcome:
     """Run one model, the replicate or the ceiling on one fold, unless it is finished."""
-    plan, split = fold.plan, fold.split
-    key = RunKey(
-        plan.scenario.name,
-        plan.dataset.name,
-        plan.arm,
-        name,
-        split.seed,
-        split.fold,
-        fold.options(name),
-    )
+    split = fold.split
+    key = _key(fold, name)
     inputs = {**fold.asked, "model": fold.version(name)}
     folder = key.folder(runs)
     with claimed(folder):
@@ -338,6 +352,36 @@ def run_one(fold: Fold, name: str, runs: Path) -> Outcome:
         scores = labelled_scores(key, result.scores)
         finish(folder, record, scores, costs_of(cost, task.train.n, result.training))
         return Outcome(folder, record, is_new=True)
+
+
+def score_otherwise(fold: Fold, name: str, folder: Path, conventions: Sequence[Convention]) -> None:
+    """Score the answer of a finished run by other conventions, unless that is done.
+
+    A run without an answer has none of these scores.
+    """
+    for convention in conventions:
+        out = folder / OTHERWISE.format(convention.name)
+        with claimed(folder):
+            record = read_record(folder / RECORD)
+            if out.is_file() or record["status"] != Status.OK:
+                continue
+            reasons = unanswerable(fold.plan.entries[name].card, fold.question.task)
+            scores = fold.judge_by(convention).score(
+                read_prediction(folder / PREDICTION), is_applicable=(reasons == "").to_numpy()
+            )
+            write_table(out, labelled_scores(_key(fold, name), scores))
+
+
+def _key(fold: Fold, name: str) -> RunKey:
+    return RunKey(
+        fold.plan.scenario.name,
+        fold.plan.dataset.name,
+        fold.plan.arm,
+        name,
+        fold.split.seed,
+        fold.split.fold,
+        fold.options(name),
+    )
 
 
 def _result(fold: Fold, name: str, folder: Path) -> Result:

@@ -92,6 +92,7 @@ def run(
     max_memory: float | None = None,
     installer: Literal["pip", "uv"] = "pip",
     aliases: Path | None = None,
+    convention: Annotated[list[str] | None, Parameter(negative=())] = None,
 ) -> None:
     """Run models through a scenario; every finished run is kept, and a second start continues.
 
@@ -151,6 +152,10 @@ def run(
     aliases
         What other names stand for, in the audit of each question: HGNC's complete set, or a table
         of two columns, from and to.
+    convention
+        Score by another convention besides, finished runs, too: shared-controls, targets-kept,
+        pseudocount-1, top-20-genes, welch-test, or all; may be given several times. What the choice
+        is worth is told by wildcell disagreement.
     """
     from wildcell.cli.options import options_of_models, parse_options
     from wildcell.cli.progress import counting
@@ -183,6 +188,7 @@ def run(
             metrics=None if metrics is None else split_names(metrics),
             terms=Terms(max_seconds, max_memory, installer),
             aliases=None if aliases is None else read_aliases(aliases),
+            conventions=convention or [],
             on_run=show,
         )
     n_new = sum(outcome.is_new for outcome in outcomes)

@@ -80,8 +80,8 @@ def rank(
             print_table(f"{' / '.join(map(str, question))}, {chosen}", table)
         return
     if metric is None:
-        _print_headlines(ranks)
         _print_unusable(calibrate_runs(runs), set(ranks["metric"]))
+        _print_headlines(ranks)
         return
     for question, table in ranks[ranks["metric"] == metric].groupby(QUESTION, sort=True):
         _print_question(" / ".join(map(str, question)), metric, table)

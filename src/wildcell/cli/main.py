@@ -46,6 +46,10 @@ VERBS = {
         "rank": ("conclude:rank", "Rank the models of a folder of runs."),
         "compare": ("compare:compare", "Compare the models of a folder of runs with each other."),
         "calibrate": ("calibrate:calibrate", "Say which metrics are usable on a data set."),
+        "disagreement": (
+            "disagreement:disagreement",
+            "Say how metrics and conventions disagree about models.",
+        ),
         "arms": ("arms:arms", "Compare the arms of the scenarios of a folder of runs."),
         "report": ("conclude:report", "Write the report of a folder of runs."),
         "demo": ("demo:demo", "Do all of it on the embedded data set."),

@@ -1,8 +1,11 @@
 """The switches on which scorers differ, named."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
+from wildcell.errors import UnknownNameError
 from wildcell.metrics.differential import Test
+from wildcell.registry import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,9 @@ class Convention:
         Cells that the components of both halves are fitted to, at most, half of them controls.
     detected_share
         The second panel is the genes found in at least this share of the given controls.
+    shares_controls
+        Whether truth and prediction are measured against the same controls, all of them, as most
+        scorers do; of cells in memory alone.
     """
 
     name: str = "wildcell"
@@ -59,6 +65,39 @@ class Convention:
     n_components: int = 50
     max_component_cells: int = 4_000
     detected_share: float = 0.05
+    shares_controls: bool = False
 
 
 OURS = Convention()
+
+ALTERNATIVES = {
+    convention.name: convention
+    for convention in (
+        replace(OURS, name="shared-controls", shares_controls=True),
+        replace(OURS, name="targets-kept", removes_targets=False),
+        replace(OURS, name="pseudocount-1", lfc_pseudocount=1.0),
+        replace(OURS, name="top-20-genes", n_top_genes=20),
+        replace(OURS, name="welch-test", test="welch"),
+    )
+}
+"""Ours with one switch turned, by name: what the choice is worth."""
+
+
+def find_conventions(names: Sequence[str]) -> list[Convention]:
+    """Return alternatives by name; `all` is all of them.
+
+    Raises
+    ------
+    UnknownNameError
+        There is no such alternative.
+
+    Examples
+    --------
+    >>> [convention.removes_targets for convention in find_conventions(["targets-kept"])]
+    [False]
+    """
+    chosen = list(ALTERNATIVES) if "all" in names else list(dict.fromkeys(names))
+    for name in chosen:
+        if name not in ALTERNATIVES:
+            raise UnknownNameError(f"No convention {name!r}. {did_you_mean(name, ALTERNATIVES)}")
+    return [ALTERNATIVES[name] for name in chosen]

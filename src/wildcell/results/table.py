@@ -5,13 +5,20 @@ from pathlib import Path
 
 import pandas as pd
 
+from wildcell.errors import StoreError
 from wildcell.results.arm_cautions import trained_as_base
 from wildcell.results.arms import compare_arms
+from wildcell.results.disagreement import Disagreement, disagreement
 from wildcell.results.rank import rank
 from wildcell.results.sealing import sealing
 from wildcell.results.strata import BINS, rank_in_strata
 from wildcell.results.usable import calibrate_metrics
-from wildcell.store.runs import read_conditions, read_records, read_scores
+from wildcell.store.runs import (
+    read_conditions,
+    read_records,
+    read_scores,
+    read_scores_otherwise,
+)
 from wildcell.store.split_tables import read_split_tables
 
 
@@ -36,6 +43,17 @@ def rank_runs_in_strata(runs: Path, *, by: str, bins: int = BINS) -> pd.DataFram
 def calibrate_runs(runs: Path) -> pd.DataFrame:
     """Calibrate the metrics of all finished runs; see `wildcell.results.usable`."""
     return calibrate_metrics(read_scores(runs), _references(runs))
+
+
+def disagreement_of_runs(runs: Path, *, only_usable: bool = True) -> Disagreement:
+    """Compare the metrics and conventions of all finished runs; see `disagreement`."""
+    try:
+        otherwise = read_scores_otherwise(runs)
+    except StoreError:
+        otherwise = None
+    return disagreement(
+        read_scores(runs), _references(runs), otherwise=otherwise, only_usable=only_usable
+    )
 
 
 def compare_arms_of_runs(

@@ -241,6 +241,15 @@ def write_prediction(path: Path, prediction: Prediction) -> None:
     write_cells(path, cells)
 
 
+def read_prediction(path: Path) -> Prediction:
+    """Read what `write_prediction` wrote."""
+    cells = ad.read_h5ad(path)
+    stated = cells.uns[UNS]
+    return prediction_from(
+        cells, expression=Expression(str(stated["expression"])), kind=Kind(str(stated["kind"]))
+    )
+
+
 def prediction_from(cells: ad.AnnData, *, expression: Expression, kind: Kind) -> Prediction:
     """Return the prediction that a file holds, whose obs has context and perturbation.
 

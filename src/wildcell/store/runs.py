@@ -20,6 +20,9 @@ from wildcell.store.fingerprint import fingerprint
 
 RECORD = "run.json"
 SCORES = "scores.parquet"
+OTHERWISE = "scores-{}.parquet"
+"""Scores of a run under another convention, by its name."""
+
 COSTS = "costs.parquet"
 PREDICTION = "prediction.h5ad"
 PROGRESS = "progress.pt"
@@ -236,6 +239,25 @@ def read_scores(runs: Path) -> pd.DataFrame:
     return pd.concat(
         [pd.read_parquet(folder / SCORES) for folder in run_folders(runs)], ignore_index=True
     )
+
+
+def read_scores_otherwise(runs: Path) -> pd.DataFrame:
+    """Return the scores of all finished runs under other conventions, named in `preset`.
+
+    Raises
+    ------
+    StoreError
+        No run was scored under another one.
+    """
+    files = [
+        path for folder in run_folders(runs) for path in sorted(folder.glob(OTHERWISE.format("*")))
+    ]
+    if not files:
+        raise StoreError(
+            f"{runs} holds no scores under other conventions; make them with: wildcell run ... "
+            "--convention all"
+        )
+    return pd.concat([pd.read_parquet(path) for path in files], ignore_index=True)
 
 
 def unfinished(records: pd.DataFrame) -> list[str]:

@@ -1,0 +1,183 @@
+"""Metrics that agree, metrics that do not, and conventions that flip."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from wildcell.names import SCORE_COLUMNS
+from wildcell.results.attribution import attribute_variance
+from wildcell.results.disagreement import disagreement, sentences
+from wildcell.results.flips import SILENCE_LEFT_OUT, convention_flips
+from wildcell.results.orders import compare_orders
+from wildcell.results.published import published_agreement, read_published
+from wildcell.results.rank import rank
+from wildcell.results.specification import specification_curve, without_one_metric
+from wildcell.results.votes import correlations_over_conditions, means_of_models, opinions
+
+REFERENCES = {"s": "perturbed-mean"}
+MODELS = ["perturbed-mean", "m1", "m2", "m3", "m4", "m5"]
+
+
+def table(merits, *, preset="wildcell", status="ok"):
+    """Return a long table: `merits` gives each metric's scores, (n_models, n_contexts)."""
+    base = dict.fromkeys(SCORE_COLUMNS, "") | {
+        "scenario": "s", "dataset": "d", "arm": "a", "seed": 0, "fold": 0, "preset": preset,
+        "category": "single", "numerator": np.nan, "denominator": np.nan, "null": 0.0,
+        "perturbation": "p", "status": status,
+    }  # fmt: skip
+    return pd.DataFrame(
+        [
+            base | {"metric": metric, "model": model, "context": f"c{i}", "value": value}
+            for metric, rows in merits.items()
+            for model, row in zip(MODELS, rows, strict=True)
+            for i, value in enumerate(row)
+        ]
+    )
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+def means_and_noise(rng, means, n=12, noise=0.02):
+    return np.array(means)[:, None] + noise * rng.normal(size=(len(means), n))
+
+
+def test_metrics_that_are_functions_of_each_other_are_one_opinion(rng):
+    scores = rng.normal(size=(6, 30))
+    long = table(
+        {"pearson_delta": scores, "cosine_lfc": np.tanh(scores), "rmse": rng.random((6, 30))}
+    )
+    found = correlations_over_conditions(long, models=MODELS)
+    leaders = opinions(["pearson_delta", "cosine_lfc", "rmse"], found)
+
+    assert leaders == {
+        "pearson_delta": "pearson_delta",
+        "cosine_lfc": "pearson_delta",
+        "rmse": "rmse",
+    }
+    pair = found.set_index(["first", "second"]).loc[("cosine_lfc", "pearson_delta")]
+    assert pair["correlation"] == pytest.approx(1.0)
+    assert pair["n_models"] == 6
+
+
+def test_low_is_good_turns_a_correlation():
+    scores = np.random.default_rng(0).normal(size=(6, 20))
+    found = correlations_over_conditions(
+        table({"pearson_delta": scores, "rmse": scores}), models=MODELS
+    )
+
+    assert found["correlation"].iloc[0] == pytest.approx(-1.0)
+
+
+def test_tau_is_that_of_kendall_and_opposite_orders_are_contradictions(rng):
+    means = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]
+    one, other = means_and_noise(rng, means), means_and_noise(rng, means[::-1])
+    found = compare_orders(table({"pearson_delta": one, "cosine_lfc": other})).iloc[0]
+
+    assert found["tau"] == pytest.approx(
+        stats.kendalltau(one.mean(axis=1), other.mean(axis=1)).statistic
+    )
+    assert found["told_apart"] == found["flips"] == found["n_pairs"] == 15
+    assert found["high"] < found["tau_again"]
+
+
+def test_noise_alone_is_no_disagreement(rng):
+    scores = {name: rng.normal(size=(6, 12)) for name in ("pearson_delta", "cosine_lfc")}
+    found = compare_orders(table(scores)).iloc[0]
+
+    assert found["told_apart"] == 0
+    assert abs(found["tau_again"]) < 0.8
+
+
+def test_a_specification_curve_counts_every_way_once(rng):
+    long = table(
+        {name: means_and_noise(rng, np.arange(6) / 10) for name in ("pearson_delta", "rmse")}
+    )
+    curve = specification_curve(rank(long, REFERENCES))
+    of_best = curve[curve["model"] == "m5"]
+
+    assert len(of_best) == 6
+    assert set(of_best["average"]) == {"macro", "micro", "worst"}
+    is_high = of_best["metric"] == "pearson_delta"
+    assert of_best.loc[is_high, "is_better"].all()
+    assert not of_best.loc[~is_high, "is_better"].any()
+    assert of_best["is_sure"].sum() == 2
+
+
+def test_the_first_is_told_without_each_metric(rng):
+    merits = {
+        "pearson_delta": means_and_noise(rng, [0, 0, 0, 0, 0.4, 0.5]),
+        "cosine_lfc": means_and_noise(rng, [0, 0, 0, 0, 0.5, 0.4]),
+        "spearman_lfc": means_and_noise(rng, [0, 0, 0, 0, 0.5, 0.4]),
+    }
+    found = without_one_metric(means_of_models(table(merits)), {}).set_index("left_out")["first"]
+
+    assert found[""] == "m4"
+    assert found["pearson_delta"] == "m4"
+
+
+def test_what_scores_vary_with_is_what_was_planted(rng):
+    model = np.arange(6)[:, None] * np.ones((1, 10))
+    context = np.arange(10)[None, :] * np.ones((6, 1))
+    of_models = attribute_variance(
+        table({"pearson_delta": model, "cosine_lfc": model + 0.01 * rng.random((6, 10))})
+    ).set_index("source")["share"]
+    of_contexts = attribute_variance(
+        table({"pearson_delta": context, "cosine_lfc": context + 0.01 * rng.random((6, 10))})
+    ).set_index("source")["share"]
+
+    assert of_models["model"] > 0.9
+    assert of_contexts["context"] > 0.9
+    assert of_models.sum() == pytest.approx(1.0)
+
+
+def test_a_convention_that_turns_two_models_is_one_flip(rng):
+    means = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]
+    turned = [0.1, 0.2, 0.3, 0.4, 0.6, 0.5]
+    ours = table({"pearson_delta": means_and_noise(rng, means)})
+    theirs = table({"pearson_delta": means_and_noise(rng, turned)}, preset="shared-controls")
+    found = convention_flips(ours, theirs).set_index("convention").loc["shared-controls"]
+
+    assert (found["flips"], found["sure_flips"], found["n_pairs"]) == (1, 1, 15)
+    assert found["which"] == "m4 / m5"
+    assert (found["first_before"], found["first_after"]) == ("m5", "m4")
+
+
+def test_silence_left_out_flips_what_silence_cost(rng):
+    long = table({"pearson_delta": means_and_noise(rng, [0.1, 0.2, 0.3, 0.4, 0.5, 0.7])})
+    silent = (long["model"] == "m5") & long["context"].isin([f"c{i}" for i in range(6)])
+    long.loc[silent, ["value", "status"]] = [np.nan, "flat"]
+    found = convention_flips(long).set_index("convention").loc[SILENCE_LEFT_OUT]
+
+    assert found["first_before"] == "m4"
+    assert found["first_after"] == "m5"
+
+
+def test_everything_is_told_of_a_folder_of_scores(rng):
+    merits = {
+        "pearson_delta": means_and_noise(rng, [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]),
+        "cosine_lfc": means_and_noise(rng, [0.6, 0.5, 0.4, 0.3, 0.2, 0.1]),
+    }
+    found = disagreement(table(merits), REFERENCES, only_usable=False)
+    ((question, told),) = sentences(found)
+
+    assert question == ("s", "d", "a")
+    assert any("contradict each other in 15 and agree in 0" in sentence for sentence in told)
+    assert set(found.tables()) == {
+        "opinions", "correlations", "orders", "curve", "shares", "left_out", "attribution", "flips",
+    }  # fmt: skip
+
+
+def test_the_printed_tables_are_those_of_the_paper():
+    printed = read_published().pivot_table(
+        index="model", columns=["category", "metric"], values="value"
+    )
+    agreement = published_agreement().set_index("category")
+
+    assert printed.shape == (11, 8)
+    assert printed.loc["CPA", ("single", "pearson_delta")] == 0.38
+    assert printed.loc["STATE", ("combo-2", "spearman_lfc")] == 0.25
+    assert agreement.loc["single", "tau"] < 0.5 < agreement.loc["combo-0", "tau"]
