@@ -24,7 +24,7 @@ from wildcell.names import CONDITION, COST_COLUMNS, Status
 from wildcell.record import whole_cost
 from wildcell.scenarios.folder import read_task
 from wildcell.scenarios.task import Cells, Task
-from wildcell.store.atomic import write_table
+from wildcell.store.atomic import read_table, write_table
 from wildcell.store.fingerprint import fingerprint
 from wildcell.store.provenance import Cost, measured, peak_memory_mb
 from wildcell.store.runs import claimed
@@ -167,7 +167,7 @@ def _read(out: Path) -> list[dict[str, Any]]:
     """Return the measurements that are kept, none if there is no file."""
     if not out.is_file():
         return []
-    table = pd.read_parquet(out) if out.suffix == ".parquet" else pd.read_csv(out)
+    table = read_table(out)
     if not set(COLUMNS) <= set(table):
         raise StoreError(f"{out} holds no measurements of scaling; name another file.")
     words = {"options": "", "reason": ""}

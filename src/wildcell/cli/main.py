@@ -51,6 +51,8 @@ VERBS = {
             "Say how metrics and conventions disagree about models.",
         ),
         "arms": ("arms:arms", "Compare the arms of the scenarios of a folder of runs."),
+        "findings": ("findings:findings", "Answer claims about models from a folder of runs."),
+        "advise": ("advise:advise", "Say which models to use in a setting, from your own runs."),
         "report": ("conclude:report", "Write the report of a folder of runs."),
         "demo": ("demo:demo", "Do all of it on the embedded data set."),
     },

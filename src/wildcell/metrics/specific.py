@@ -10,7 +10,7 @@ import numpy as np
 
 from wildcell.arrays import Booleans, Floats
 from wildcell.metrics.correlation import row_cosine
-from wildcell.metrics.metric import metric
+from wildcell.metrics.metric import Ratio, metric
 from wildcell.metrics.response import Response
 from wildcell.names import Need
 
@@ -103,6 +103,33 @@ def pearson_specific(truth: Response, prediction: Response) -> Floats:
     kept = truth.kept_genes
     predicted = split_off_shared(prediction.delta, truth.shared, kept).residue
     return row_cosine(predicted, split_off_shared(truth.delta, truth.shared, kept).residue, kept)
+
+
+@metric(
+    "shared_r2",
+    best="high",
+    family="correlation",
+    formula=(
+        "sum over conditions of 2 b·B - b·b, over the sum of B·B less its noise, with b and B the "
+        "parts of d and D along m, the delta that the reference baseline predicts"
+    ),
+    range="below 0 to about 1",
+    needs=(Need.DELTA, Need.ERROR, Need.REFERENCE),
+    null=0.0,
+    ceiling=1.0,
+)
+def shared_r2(truth: Response, prediction: Response) -> Ratio:
+    """Share of the shared response that is explained: `effect_r2` along what all have in common."""
+    assert truth.shared is not None
+    assert truth.error is not None
+    assert truth.control_error is not None
+    kept = truth.kept_genes
+    direction = split_off_shared(truth.delta, truth.shared, kept).direction
+    true, predicted = (
+        np.einsum("pg,pg->p", _centred(side.delta, kept), direction) for side in (truth, prediction)
+    )
+    noise = ((truth.error + truth.control_error) * direction**2).sum(axis=1)
+    return Ratio(2 * predicted * true - predicted**2, true**2 - noise)
 
 
 def _centred(rows: Floats, kept: Booleans) -> Floats:

@@ -141,7 +141,9 @@ def _rows_of_question(
     for metric in dict.fromkeys(scores["metric"]):
         if metrics is None or metric in metrics:
             of_metric = filled[filled["metric"] == metric]
-            comparison = replace(_comparison(of_metric, clusters), trained_as_base=trained_as_base)
+            comparison = replace(
+                comparison_of(of_metric, clusters), trained_as_base=trained_as_base
+            )
             for place in sorted(comparison.places):
                 yield {"metric": metric, **_row(comparison, place, base, reference)}
 
@@ -205,7 +207,7 @@ class Comparison:
         return replace(sample, is_log=self.is_log)
 
 
-def _comparison(scores: pd.DataFrame, clusters: Mapping[str, str]) -> Comparison:
+def comparison_of(scores: pd.DataFrame, clusters: Mapping[str, str]) -> Comparison:
     """Average the folds that ask the same, and lay arms and models side by side."""
     mean = scores.groupby([*ROWS, "arm", "model"])[PARTS].mean()
     value, numerator, denominator = (

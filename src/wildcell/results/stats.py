@@ -36,13 +36,17 @@ NO_INTERVAL = ""
 
 
 class Estimate(NamedTuple):
-    """A mean, its standard error, and the interval with what it speaks of."""
+    """A mean, its standard error, the interval with what it speaks of, and what varies in it.
+
+    `n` is how many contexts, clusters or perturbations vary by themselves.
+    """
 
     mean: float
     error: float
     low: float
     high: float
     level: str
+    n: int = 0
 
 
 UNKNOWN = Estimate(np.nan, np.nan, np.nan, np.nan, NO_INTERVAL)
@@ -260,10 +264,10 @@ def _interval(mean: float, influence: Floats, level: str) -> Estimate:
     """
     n = len(influence)
     if n < 2:
-        return Estimate(mean, np.nan, np.nan, np.nan, NO_INTERVAL)
+        return Estimate(mean, np.nan, np.nan, np.nan, NO_INTERVAL, n)
     error = float(np.sqrt(n / (n - 1) * (influence**2).sum()))
     reach = float(special.stdtrit(n - 1, 0.5 + CONFIDENCE / 2)) * error
-    return Estimate(mean, error, mean - reach, mean + reach, level)
+    return Estimate(mean, error, mean - reach, mean + reach, level, n)
 
 
 def difference(first: Sample, second: Sample) -> Sample:

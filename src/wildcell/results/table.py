@@ -9,12 +9,16 @@ from wildcell.errors import StoreError
 from wildcell.results.arm_cautions import trained_as_base
 from wildcell.results.arms import compare_arms
 from wildcell.results.disagreement import Disagreement, disagreement
+from wildcell.results.findings.claim import MARGIN, Material
+from wildcell.results.findings.find import find_all
 from wildcell.results.rank import rank
 from wildcell.results.sealing import sealing
 from wildcell.results.strata import BINS, rank_in_strata
 from wildcell.results.usable import calibrate_metrics
+from wildcell.store.atomic import read_table
 from wildcell.store.runs import (
     read_conditions,
+    read_costs,
     read_records,
     read_scores,
     read_scores_otherwise,
@@ -54,6 +58,31 @@ def disagreement_of_runs(runs: Path, *, only_usable: bool = True) -> Disagreemen
     return disagreement(
         read_scores(runs), _references(runs), otherwise=otherwise, only_usable=only_usable
     )
+
+
+def findings_of_runs(
+    runs: Path, *, claims: Sequence[str] | None = None, margin: float = MARGIN
+) -> pd.DataFrame:
+    """Answer claims from all finished runs; see `wildcell.results.findings.find`."""
+    return find_all(material_of(runs, margin=margin), claims=claims)
+
+
+def material_of(runs: Path, *, margin: float = MARGIN) -> Material:
+    """Return what claims are looked for in."""
+    scaling = next((path for path in _scalings(runs) if path.is_file()), None)
+    return Material(
+        scores=read_scores(runs),
+        references=_references(runs),
+        conditions=read_conditions(runs),
+        costs=read_costs(runs),
+        clusters=_clusters(runs, None),
+        scaling=None if scaling is None else read_table(scaling),
+        margin=margin,
+    )
+
+
+def _scalings(runs: Path) -> tuple[Path, ...]:
+    return runs / "scaling.csv", runs / "scaling.parquet"
 
 
 def compare_arms_of_runs(

@@ -62,6 +62,11 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
             table.to_parquet(temporary, index=table.index.name is not None)
 
 
+def read_table(path: Path) -> pd.DataFrame:
+    """Read what `write_table` wrote."""
+    return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file, atomically."""
     with writing(path) as temporary:

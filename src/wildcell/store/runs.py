@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from wildcell.errors import StoreError
-from wildcell.names import CONDITION, CONDITION_COLUMNS, SHAM, Role
+from wildcell.names import CONDITION, CONDITION_COLUMNS, COST_COLUMNS, SHAM, Role
 from wildcell.store.atomic import write_json, write_table
 from wildcell.store.fingerprint import fingerprint
 
@@ -238,6 +238,21 @@ def read_scores(runs: Path) -> pd.DataFrame:
     """Return the scores of all finished runs as one long table."""
     return pd.concat(
         [pd.read_parquet(folder / SCORES) for folder in run_folders(runs)], ignore_index=True
+    )
+
+
+def read_costs(runs: Path) -> pd.DataFrame:
+    """Return what each finished run took, with the columns that name it and its status."""
+    names = ["scenario", "dataset", "arm", "model", "seed", "fold", "status"]
+    tables = []
+    for folder in run_folders(runs):
+        if (folder / COSTS).is_file():
+            record = read_record(folder / RECORD)
+            table = pd.read_parquet(folder / COSTS)
+            tables.append(table.assign(**{name: record.get(name) for name in names}))
+    columns = [*names, *COST_COLUMNS]
+    return (
+        pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
     )
 
 

@@ -1,0 +1,293 @@
+"""F5: metrics order models differently. F6: cost buys quality. F7: none beats each naive model."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+from scipy import special
+
+from wildcell.arrays import Floats
+from wildcell.names import NAIVE_MODELS
+from wildcell.results.board import Board, board
+from wildcell.results.detectable import blocks_to_see
+from wildcell.results.disagreement import disagreement
+from wildcell.results.findings.claim import (
+    ALPHA,
+    PRIMARY,
+    Answer,
+    Claim,
+    Finding,
+    Material,
+    described,
+)
+from wildcell.results.growth import fit_growth
+from wildcell.results.naive import BeyondNaive, beyond_naive
+from wildcell.results.rank import QUESTION, samples_of, without_shams
+from wildcell.results.simultaneous import holm
+from wildcell.results.stats import NEW_CONTEXTS
+from wildcell.results.words import listed, signed
+
+AGREEING_PAIRS = 10
+"""Pairs of models of which two metrics must be sure alike to say that they agree."""
+
+LITTLE_TAU = 0.3
+N_DRAWS = 1_000
+
+
+def _disagree(material: Material) -> Iterator[Finding]:
+    found = disagreement(material.scores, material.references)
+    for key, orders in found.orders.groupby(QUESTION, sort=True):
+        apart, alike = int(orders["told_apart"].sum()), int(orders["told_alike"].sum())
+        tau, again = float(orders["tau"].mean()), float(orders["tau_again"].mean())
+        answer = Answer.UNTOLD
+        if apart:
+            answer = Answer.HOLDS
+        elif alike >= AGREEING_PAIRS and tau >= again - material.margin:
+            answer = Answer.FAILS
+        sentence = (
+            f"In {key[2]}, usable metrics order models with a tau of {described(tau)} (with "
+            f"themselves, measured again, {described(again)}); of pairs of models that two metrics "
+            f"are sure of, {apart} are in opposite orders and {alike} in the same: {answer}."
+        )
+        settles = "" if answer is not Answer.UNTOLD else "more contexts, or models further apart"
+        yield Finding(
+            "F5",
+            str(key[0]),
+            str(key[1]),
+            str(key[2]),
+            "",
+            "",
+            answer,
+            again - tau,
+            np.nan,
+            np.nan,
+            np.nan,
+            "",
+            int(orders["n_pairs"].max()),
+            sentence,
+            settles,
+        )
+
+
+def primary_boards(scores: pd.DataFrame) -> Iterator[tuple[tuple[str, str, str], str, Board]]:
+    """Yield each question with the first of the primary metrics that has scores, and its models."""
+    for key, table in without_shams(scores).groupby(QUESTION, sort=True):
+        samples = samples_of(table[table["metric"].isin(PRIMARY)])
+        for metric in PRIMARY:
+            laid = board(samples.get(metric, {}), metric)
+            if len(laid.models) > 1 and laid.n_blocks > 1:
+                yield (str(key[0]), str(key[1]), str(key[2])), metric, laid
+                break
+
+
+def _cost(material: Material) -> Iterator[Finding]:
+    if material.costs.empty:
+        return
+    for question, metric, laid in primary_boards(material.scores):
+        here = np.all(
+            [material.costs[n] == v for n, v in zip(QUESTION, question, strict=True)], axis=0
+        )
+        cost = material.costs[here].groupby("model")["cpu_s"].sum()
+        models = [name for name in laid.models if cost.get(name, 0.0) > 0]
+        if len(models) < 3:
+            continue
+        columns = [laid.models.index(name) for name in models]
+        seconds = cost[models].to_numpy(float)
+        tau, low, high = _tau_of_cost(laid, columns, seconds)
+        answer = Answer.UNTOLD
+        if low > 0:
+            answer = Answer.HOLDS
+        elif high < LITTLE_TAU:
+            answer = Answer.FAILS
+        front = pareto(seconds, laid.mean[columns])
+        told = [f"{models[i]} ({seconds[i]:.3g} s)" for i in front]
+        sentence = (
+            f"In {question[2]}, cost and {metric} go together with a tau of {described(tau)} "
+            f"({described(low)} to {described(high)}) over {len(models)} models: {answer}. Nothing "
+            f"is both cheaper and better than {listed(told)}."
+        )
+        settles = "" if answer is not Answer.UNTOLD else "more models, or more contexts"
+        yield Finding(
+            "F6",
+            question[0],
+            question[1],
+            question[2],
+            "",
+            metric,
+            answer,
+            tau,
+            low,
+            high,
+            np.nan,
+            laid.level,
+            laid.n_blocks,
+            sentence,
+            settles,
+        )
+    yield from _growth(material)
+
+
+def _tau_of_cost(laid: Board, columns: list[int], seconds: Floats) -> tuple[float, float, float]:
+    """Return tau-b of cost and merit, with the 95 % of tau when measuring again."""
+    n = laid.n_blocks
+    weights = np.random.default_rng(0).standard_normal((N_DRAWS, n))
+    weights -= weights.mean(axis=1, keepdims=True)
+    moved = np.sqrt(n / (n - 1)) * weights @ laid.influence[:, columns]
+    means = np.vstack([laid.mean[columns], laid.mean[columns] + moved])
+    first, second = np.triu_indices(len(columns), k=1)
+    by_cost = np.sign(seconds[first] - seconds[second])
+    by_merit = np.sign((means[:, first] - means[:, second]).round(9))
+    size = np.sqrt((by_cost**2).sum() * (by_merit**2).sum(axis=1))
+    taus = np.divide(by_merit @ by_cost, size, out=np.zeros(len(means)), where=size > 0)
+    low, high = np.quantile(taus[1:], [0.025, 0.975])
+    return float(taus[0]), float(low), float(high)
+
+
+def pareto(cost: Floats, merit: Floats) -> list[int]:
+    """Return the places of what nothing is both cheaper and better than, the cheapest first.
+
+    Examples
+    --------
+    >>> pareto(np.array([1.0, 2.0, 3.0]), np.array([0.5, 0.4, 0.6]))
+    [0, 2]
+    """
+    order = np.lexsort((-merit, cost))
+    best, front = -np.inf, []
+    for place in order:
+        if merit[place] > best + 1e-9:
+            front.append(int(place))
+            best = float(merit[place])
+    return front
+
+
+def _growth(material: Material) -> Iterator[Finding]:
+    """Yield by what power each model's time grows with cells, where that was measured."""
+    if material.scaling is None:
+        return
+    grown = fit_growth(material.scaling)
+    for _, row in grown[grown["cost"] == "wall_s"].iterrows():
+        batch = f", batches of {row['batch_size']:.0f}" if row["batch_size"] > 0 else ""
+        sentence = (
+            f"The time of {row['model']}{batch} grows with the power {described(row['power'])} of "
+            f"the cells, {described(row['last_power'])} at the end, over {row['n_sizes']} sizes."
+        )
+        yield Finding(
+            "F6",
+            "",
+            "",
+            "growth with cells",
+            str(row["model"]),
+            "wall_s",
+            Answer.UNTOLD,
+            row["power"],
+            row["low"],
+            row["high"],
+            np.nan,
+            "",
+            int(row["n_sizes"]),
+            sentence,
+            "",
+        )
+
+
+def _none_beats(material: Material) -> Iterator[Finding]:
+    for question, metric, laid in primary_boards(material.scores):
+        found = beyond_naive(laid, margin=material.margin)
+        tried = [one for one in found if one.naive]
+        if not tried:
+            continue
+        adjusted = holm(np.array([one.p for one in tried]))
+        beyond = [one for one, p in zip(tried, adjusted, strict=True) if p < ALPHA]
+        ends = [_upper_end(laid, one.model, len(tried)) for one in tried]
+        answer = Answer.UNTOLD
+        if beyond:
+            answer = Answer.FAILS
+        elif max(ends) < material.margin:
+            answer = Answer.HOLDS
+        sentence, settles = _told(laid, metric, material.margin, tried, beyond)
+        best = max(tried, key=lambda one: one.gain)
+        yield Finding(
+            "F7",
+            question[0],
+            question[1],
+            question[2],
+            "",
+            metric,
+            answer,
+            best.gain,
+            best.low,
+            np.nan,
+            best.p,
+            laid.level,
+            laid.n_blocks,
+            f"In {question[2]}, {sentence}: {answer}. {_where_beaten(laid)}",
+            settles if answer is Answer.UNTOLD else "",
+        )
+
+
+def _upper_end(laid: Board, model: str, n_models: int) -> float:
+    """Return the least upper bound of the gain on any naive model, all models at once."""
+    place = laid.models.index(model)
+    naive = [i for i, name in enumerate(laid.models) if name in NAIVE_MODELS]
+    reach = float(special.stdtrit(laid.n_blocks - 1, 1 - ALPHA / n_models))
+    gains = laid.mean[place] - laid.mean[naive]
+    return float((gains + reach * laid.error()[place, naive]).min())
+
+
+def _told(
+    laid: Board,
+    metric: str,
+    margin: float,
+    tried: Sequence[BeyondNaive],
+    beyond: Sequence[BeyondNaive],
+) -> tuple[str, str]:
+    """Return what was found, and what would settle it."""
+    best = max(tried, key=lambda one: one.gain)
+    if beyond:
+        told = listed([f"{one.model} ({signed(one.gain)} on {one.naive})" for one in beyond])
+        sentence = f"beyond each naive model by {margin} at {metric}: {told}"
+    else:
+        sentence = (
+            f"no model is surely beyond each naive one by {margin} at {metric}; {best.model} comes "
+            f"nearest ({signed(best.gain)} on {best.naive})"
+        )
+    error = float(laid.error()[laid.models.index(best.model), laid.models.index(best.naive)])
+    n = blocks_to_see(max(abs(best.gain - margin), margin / 2), error, laid.n_blocks)
+    unit = "contexts" if laid.level == NEW_CONTEXTS else "perturbations"
+    return sentence, f"about {n} {unit} like these" if n else f"more {unit} than can be measured"
+
+
+def _where_beaten(laid: Board) -> str:
+    """Say in how many conditions any model is above every naive one, which chance does, too."""
+    is_naive = np.array([name in NAIVE_MODELS for name in laid.models])
+    above = laid.merits[:, ~is_naive] > laid.merits[:, is_naive].max(axis=1, keepdims=True)
+    best = laid.models[int(np.flatnonzero(~is_naive)[above.mean(axis=0).argmax()])]
+    chance = 1 / (1 + int(is_naive.sum()))
+    return (
+        f"{best} is above each of them in {int(above.mean(axis=0).max() * len(above) + 0.5)} of "
+        f"{len(above)} conditions, where {described(chance)} would be if all were alike."
+    )
+
+
+DISAGREE = Claim(
+    "F5",
+    "Metrics order models differently.",
+    "pairs of models of which two usable metrics are sure, over all pairs, in opposite orders; tau "
+    "between metrics below that of a metric with itself",
+    "wildcell run SCENARIO --data DATA --model A --model B ... (several models, usable metrics)",
+    _disagree,
+)
+COST = Claim(
+    "F6",
+    "Cost buys quality: more costly models are better.",
+    "Kendall's tau of CPU seconds and mean score over models, with that of measuring again",
+    "wildcell run SCENARIO --data DATA --model A --model B ... (at least three); wildcell scaling",
+    _cost,
+)
+NONE_BEATS = Claim(
+    "F7",
+    "No model beats each naive baseline by the margin.",
+    "the least of a model's paired differences to the naive models, by an intersection-union test",
+    "wildcell run SCENARIO --data DATA --model yours --model perturbed-mean --model no-change ...",
+    _none_beats,
+)
