@@ -164,7 +164,7 @@ CLUSTERED = {
     "n_batches": 1,
 }  # fmt: skip
 DESCRIBED = {
-    "n_contexts": 1, "n_perturbations": 120, "n_combinations": 0, "n_genes": 100, "n_cells": 40,
+    "n_contexts": 1, "n_perturbations": 120, "n_combinations": 0, "n_genes": 150, "n_cells": 40,
     "n_controls": 600, "target_strength": 0.0, "null_share": 0.0, "interaction_strength": 0.0,
     "shared_strength": 0.4, "depth": 20_000.0,
 }  # fmt: skip
@@ -183,7 +183,7 @@ def asked(scenario: str, screen: dict[str, Any], runs: Path, seed: int, **words:
 
 def in_arms(scenario: str, names: tuple[str, ...]) -> Callable[[Path, str, int], None]:
     def run(runs: Path, truth: str, seed: int) -> None:
-        strength = 0.0 if truth == FALSE else 0.4
+        strength = {TRUE: 0.4, FALSE: 0.0, WEAK: 0.1}[truth]
         few = {"n_perturbations": 2, "n_cells": 6, "depth": 300.0} if truth == WEAK else {}
         screen = {**CLUSTERED, **few, "cluster_interaction_strength": strength}
         for arm in names:
