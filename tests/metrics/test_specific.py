@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 
 from wildcell.laws.evidence import draw_clouds, response_of
-from wildcell.metrics.specific import pearson_specific, specific_ceiling, split_off_shared
+from wildcell.metrics.specific import (
+    pearson_specific,
+    shared_r2,
+    specific_ceiling,
+    split_off_shared,
+)
 
 
 @pytest.fixture
@@ -68,3 +73,14 @@ def test_ceiling_is_what_the_noise_free_effect_scores():
         scores.append(pearson_specific(measured, exact)[0])
         ceilings.append(specific_ceiling(measured)[0])
     assert abs(np.mean(scores) - np.mean(ceilings)) < 0.03
+
+
+def test_the_shared_response_is_explained_by_its_own_size_and_not_by_what_is_specific(truth):
+    parts = split_off_shared(truth.delta, truth.shared, truth.kept_genes)
+    exact = shared_r2(truth, answer(truth, truth.delta))
+    half = shared_r2(truth, answer(truth, 0.5 * truth.delta))
+    other = shared_r2(truth, answer(truth, truth.delta + 3 * parts.residue))
+
+    assert (exact.numerator > exact.denominator).all()
+    assert np.allclose(half.numerator, 0.75 * exact.numerator)
+    assert np.allclose(other.numerator, exact.numerator)

@@ -121,14 +121,14 @@ def pearson_specific(truth: Response, prediction: Response) -> Floats:
 def shared_r2(truth: Response, prediction: Response) -> Ratio:
     """Share of the shared response that is explained: `effect_r2` along what all have in common."""
     assert truth.shared is not None
-    assert truth.error is not None
-    assert truth.control_error is not None
     kept = truth.kept_genes
     direction = split_off_shared(truth.delta, truth.shared, kept).direction
     true, predicted = (
         np.einsum("pg,pg->p", _centred(side.delta, kept), direction) for side in (truth, prediction)
     )
-    noise = ((truth.error + truth.control_error) * direction**2).sum(axis=1)
+    noise = np.full(len(true), np.nan)
+    if truth.error is not None and truth.control_error is not None:
+        noise = ((truth.error + truth.control_error) * direction**2).sum(axis=1)
     return Ratio(2 * predicted * true - predicted**2, true**2 - noise)
 
 
