@@ -110,6 +110,9 @@ NAIVE_MODELS = (
 )
 """Models that say only what was measured elsewhere: a model is worth having if it beats each."""
 
+NEGATIVE_MODELS = ("random", "shuffled")
+"""Models that are wrong on purpose: nothing is claimed of them."""
+
 CONDITION = ["context", "perturbation"]
 """The columns that name a condition, the unit of splitting, asking and scoring."""
 

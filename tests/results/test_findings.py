@@ -101,6 +101,14 @@ def test_nothing_is_cheaper_and_better_than_the_front():
     assert front[0] == cost.argmin()
 
 
+def test_models_that_are_wrong_on_purpose_prove_nothing():
+    means = {"context-transfer": 0.5, "no-change": 0.0, "random": -0.5, "shuffled": -0.2}
+    found = find_all(Material(table(np.random.default_rng(0), means), REFERENCES), claims=["F7"])
+
+    assert found["answer"].tolist() == ["cannot be told"]
+    assert found["sentence"].tolist() == ["No runs of this folder ask this."]
+
+
 def test_every_claim_says_what_it_takes():
     assert list(CLAIMS) == [f"F{i}" for i in range(1, 8)]
     for claim in CLAIMS.values():

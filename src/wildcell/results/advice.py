@@ -9,6 +9,7 @@ from scipy import special
 
 from wildcell.errors import OptionError
 from wildcell.metrics.metric import METRICS
+from wildcell.names import NEGATIVE_MODELS
 from wildcell.results.board import Board, board
 from wildcell.results.friedman import context_scores
 from wildcell.results.levels import over_datasets
@@ -187,7 +188,7 @@ def _of_board(laid: Board, base: int, margin: float) -> Iterator[dict[str, Any]]
     n, error = laid.n_blocks, laid.error()[:, base]
     gain = laid.mean - laid.mean[base]
     reach = float(special.stdtrit(n - 1, 0.5 + CONFIDENCE / 2))
-    found = beyond_naive(laid, margin=margin)
+    found = [one for one in beyond_naive(laid, margin=margin) if one.model not in NEGATIVE_MODELS]
     known = [one for one in found if one.naive]
     adjusted = dict(
         zip((one.model for one in known), holm(np.array([one.p for one in known])), strict=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from wildcell.names import NAIVE_MODELS
+from wildcell.names import NAIVE_MODELS, NEGATIVE_MODELS
 from wildcell.results.arms import PLACEBO, Comparison, Place, comparison_of
 from wildcell.results.findings.claim import BOUNDED, PRIMARY, Material, Row
 from wildcell.results.rank import PSEUDO_MODELS, with_nulls, without_shams
@@ -79,8 +79,8 @@ class ArmBook:
 
     def _judged(self) -> list[str]:
         """Return models that are not naive, or the naive ones where there are no others."""
-        own = [model for model in self.models if model not in NAIVE_MODELS]
-        return own or list(self.models)
+        right = [model for model in self.models if model not in NEGATIVE_MODELS]
+        return [model for model in right if model not in NAIVE_MODELS] or right
 
 
 def arm_books(material: Material) -> Iterator[ArmBook]:

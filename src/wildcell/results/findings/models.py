@@ -7,7 +7,7 @@ import pandas as pd
 from scipy import special
 
 from wildcell.arrays import Floats
-from wildcell.names import NAIVE_MODELS
+from wildcell.names import NAIVE_MODELS, NEGATIVE_MODELS
 from wildcell.results.board import Board, board
 from wildcell.results.detectable import blocks_to_see
 from wildcell.results.disagreement import disagreement
@@ -193,7 +193,7 @@ def _growth(material: Material) -> Iterator[Finding]:
 def _none_beats(material: Material) -> Iterator[Finding]:
     for question, metric, laid in primary_boards(material.scores):
         found = beyond_naive(laid, margin=material.margin)
-        tried = [one for one in found if one.naive]
+        tried = [one for one in found if one.naive and one.model not in NEGATIVE_MODELS]
         if not tried:
             continue
         adjusted = holm(np.array([one.p for one in tried]))
@@ -204,7 +204,8 @@ def _none_beats(material: Material) -> Iterator[Finding]:
             answer = Answer.FAILS
         elif max(ends) < material.margin:
             answer = Answer.HOLDS
-        sentence, settles = _told(laid, metric, material.margin, tried, beyond)
+        sentence = _told(metric, material.margin, tried, beyond)
+        settles = _settling(laid, tried[int(np.argmax(ends))], material.margin)
         best = max(tried, key=lambda one: one.gain)
         yield Finding(
             "F7",
@@ -235,33 +236,35 @@ def _upper_end(laid: Board, model: str, n_models: int) -> float:
 
 
 def _told(
-    laid: Board,
-    metric: str,
-    margin: float,
-    tried: Sequence[BeyondNaive],
-    beyond: Sequence[BeyondNaive],
-) -> tuple[str, str]:
-    """Return what was found, and what would settle it."""
-    best = max(tried, key=lambda one: one.gain)
+    metric: str, margin: float, tried: Sequence[BeyondNaive], beyond: Sequence[BeyondNaive]
+) -> str:
     if beyond:
         told = listed([f"{one.model} ({signed(one.gain)} on {one.naive})" for one in beyond])
-        sentence = f"beyond each naive model by {margin} at {metric}: {told}"
-    else:
-        sentence = (
-            f"no model is surely beyond each naive one by {margin} at {metric}; {best.model} comes "
-            f"nearest ({signed(best.gain)} on {best.naive})"
-        )
-    error = float(laid.error()[laid.models.index(best.model), laid.models.index(best.naive)])
-    n = blocks_to_see(max(abs(best.gain - margin), margin / 2), error, laid.n_blocks)
+        return f"beyond each naive model by {margin} at {metric}: {told}"
+    best = max(tried, key=lambda one: one.gain)
+    return (
+        f"no model is surely beyond each naive one by {margin} at {metric}; {best.model} comes "
+        f"nearest ({signed(best.gain)} on {best.naive})"
+    )
+
+
+def _settling(laid: Board, untold: BeyondNaive, margin: float) -> str:
+    """Say how many blocks would tell the model of which least is known from the margin."""
+    error = float(laid.error()[laid.models.index(untold.model), laid.models.index(untold.naive)])
+    n = blocks_to_see(max(abs(untold.gain - margin), margin / 2), error, laid.n_blocks)
     unit = "contexts" if laid.level == NEW_CONTEXTS else "perturbations"
-    return sentence, f"about {n} {unit} like these" if n else f"more {unit} than can be measured"
+    if n is None:
+        return f"more {unit} than can be measured"
+    more = max(n, laid.n_blocks + 1)
+    return f"about {more} {unit} like these (there are {laid.n_blocks}), by {untold.model}"
 
 
 def _where_beaten(laid: Board) -> str:
     """Say in how many conditions any model is above every naive one, which chance does, too."""
     is_naive = np.array([name in NAIVE_MODELS for name in laid.models])
-    above = laid.merits[:, ~is_naive] > laid.merits[:, is_naive].max(axis=1, keepdims=True)
-    best = laid.models[int(np.flatnonzero(~is_naive)[above.mean(axis=0).argmax()])]
+    own = np.flatnonzero(~is_naive & [name not in NEGATIVE_MODELS for name in laid.models])
+    above = laid.merits[:, own] > laid.merits[:, is_naive].max(axis=1, keepdims=True)
+    best = laid.models[int(own[above.mean(axis=0).argmax()])]
     chance = 1 / (1 + int(is_naive.sum()))
     return (
         f"{best} is above each of them in {int(above.mean(axis=0).max() * len(above) + 0.5)} of "

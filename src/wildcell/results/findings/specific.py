@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from wildcell.metrics.metric import METRICS
-from wildcell.names import CEILING, NAIVE_MODELS, Role
+from wildcell.names import CEILING, NAIVE_MODELS, NEGATIVE_MODELS, Role
 from wildcell.results.findings.claim import Answer, Claim, Finding, Material, described
 from wildcell.results.rank import PSEUDO_MODELS, QUESTION, samples_of, without_shams
 from wildcell.results.stats import Sample, Scaled, estimate, scaled
@@ -28,7 +28,7 @@ def _find(material: Material) -> Iterator[Finding]:
         found = [
             _of_model(tuple(map(str, key)), model, samples, reference, gate)
             for model in sorted(set(samples[SPECIFIC]) & set(samples[SHARED]))
-            if model not in (*PSEUDO_MODELS, *NAIVE_MODELS, reference)
+            if model not in (*PSEUDO_MODELS, *NAIVE_MODELS, *NEGATIVE_MODELS, reference)
         ]
         if found:
             yield _whole(tuple(map(str, key)), found)
