@@ -9,7 +9,16 @@ import numpy as np
 import pandas as pd
 
 from wildcell.arrays import Booleans, Codes, Floats
-from wildcell.evidence import Answer, Controls, Evidence, Tests, answer_of, controls_of
+from wildcell.evidence import (
+    Answer,
+    Controls,
+    Evidence,
+    Tests,
+    answer_of,
+    control_groups,
+    controls_of,
+)
+from wildcell.metrics.control_blocks import WithoutBlocks, shaken_scores, without_blocks
 from wildcell.metrics.convention import OURS, Convention
 from wildcell.metrics.headline import find_metrics
 from wildcell.metrics.mann_whitney import RankTest
@@ -17,7 +26,16 @@ from wildcell.metrics.metric import Metric
 from wildcell.metrics.profile import Profiles
 from wildcell.metrics.response import Halves, Response
 from wildcell.metrics.tested import Means
-from wildcell.names import ABSTENTIONS, CONDITION, SHAM, Expression, Kind, Need, Status
+from wildcell.names import (
+    ABSTENTIONS,
+    CONDITION,
+    N_BLOCKS,
+    SHAM,
+    Expression,
+    Kind,
+    Need,
+    Status,
+)
 from wildcell.results.calibrate import both_ways, ceiling_scores
 from wildcell.results.score import Case, score_case, too_few_controls
 from wildcell.scenarios.additive import SumOfSingles
@@ -125,6 +143,39 @@ class Judge:
     def score_answer(self, answer: Answer) -> pd.DataFrame:
         """Score what predicted cells say of all conditions."""
         return self._score(self._measured, self._responses(answer, self._given), self._few_or_noisy)
+
+    def score_and_shake(
+        self, prediction: Prediction, *, is_applicable: Booleans
+    ) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Score a prediction, and say how far scores move without blocks of the kept controls.
+
+        Returns
+        -------
+        What `score` returns, and columns context, perturbation and those of
+        `wildcell.metrics.control_blocks.shaken_scores`; no rows where no metric follows from means.
+        """
+        answered = self._responses(self._answer_of(self._answers(prediction)), self._given)
+        scores = self._score(self._measured, answered, self._few_or_noisy)
+        tables = [
+            shaken_scores(
+                self._measured[block],
+                answered[block],
+                self.metrics,
+                self._kept_without_blocks,
+                self._kept.group[rows],
+            ).assign(context=block.context)
+            for block, rows in self._rows.items()
+            if not block.is_sham
+        ]
+        return self._excuse(scores, is_applicable), pd.concat(tables, ignore_index=True)
+
+    @cached_property
+    def _kept_without_blocks(self) -> WithoutBlocks:
+        cells = self._controls("kept")
+        groups = control_groups(self.truth.conditions)
+        codes = groups.get_indexer(cells.obs["control_group"])
+        rng = np.random.default_rng([self.truth.origin.seed, N_BLOCKS])
+        return without_blocks(cells.lognorm, codes, len(groups), rng)
 
     def not_applicable(self) -> pd.DataFrame:
         """Return the scores of a model that can answer nothing that is asked."""

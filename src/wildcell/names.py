@@ -138,6 +138,13 @@ SCORE_COLUMNS = [
     "status",
 ]
 
+N_BLOCKS = 20
+"""Blocks of kept controls that are left out in turn."""
+
+SHAKEN = [f"shaken_{block}" for block in range(N_BLOCKS)]
+SHAKEN_UNDER = [f"shaken_under_{block}" for block in range(N_BLOCKS)]
+"""How far a score, or the parts of a ratio of sums, moves without each block."""
+
 CONDITION_COLUMNS = [
     "scenario",
     "dataset",

@@ -41,6 +41,8 @@ class Result:
         Whether the model ran in processes of its own; None where that is not known.
     apart
         What these took.
+    shaken
+        How far the scores move without blocks of the kept controls; None where that is not known.
     """
 
     status: Status
@@ -52,6 +54,7 @@ class Result:
     training: Mapping[str, Any] = field(default_factory=dict)
     is_sealed: bool | None = None
     apart: Cost | None = None
+    shaken: pd.DataFrame | None = None
 
 
 def flags_of(judge: Judge, prediction: Prediction) -> list[str]:

@@ -50,6 +50,7 @@ from wildcell.store.runs import (
     PREDICTION,
     PROGRESS,
     RECORD,
+    SHAKEN_FILE,
     RunKey,
     claimed,
     finish,
@@ -350,6 +351,8 @@ def run_one(fold: Fold, name: str, runs: Path) -> Outcome:
             started=started,
         )
         scores = labelled_scores(key, result.scores)
+        if result.shaken is not None and len(result.shaken):
+            write_table(folder / SHAKEN_FILE, result.shaken)
         finish(folder, record, scores, costs_of(cost, task.train.n, result.training))
         return Outcome(folder, record, is_new=True)
 
@@ -414,7 +417,7 @@ def _answered(fold: Fold, card: ModelCard, options: Mapping[str, Any], folder: P
             on_trained=training.update,
             on_ended=apart.append,
         )
-        scores = fold.judge.score(prediction, is_applicable=is_applicable)
+        scores, shaken = fold.judge.score_and_shake(prediction, is_applicable=is_applicable)
     except (Exception, SystemExit) as error:  # noqa: BLE001  a model's crash is a result
         reason = f"{type(error).__name__}: {error}"
         log = traceback.format_exc()
@@ -434,4 +437,5 @@ def _answered(fold: Fold, card: ModelCard, options: Mapping[str, Any], folder: P
         training=training,
         flags=flags_of(fold.judge, prediction),
         apart=next(iter(apart), None),
+        shaken=shaken,
     )

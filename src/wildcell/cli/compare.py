@@ -52,7 +52,7 @@ def compare(
     if metric is not None:
         METRICS.get(metric)
     with working("comparing models"):
-        scores = read_scores(runs)
+        scores = read_scores(runs, with_controls=True)
         if model:
             scores = scores[scores["model"].isin(known_models(scores, model))]
         shown = [metric or headline_metric(rank_runs(runs))]

@@ -1,10 +1,11 @@
 """Models side by side at one metric: means over the same conditions, and what varies by itself."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from wildcell.arrays import Booleans, Floats
@@ -17,6 +18,7 @@ from wildcell.results.stats import (
     THESE_CONTEXTS,
     Sample,
     deviations,
+    shaken_influence,
     shown,
     summed,
 )
@@ -51,6 +53,9 @@ class Board:
         Of each model, on these conditions.
     n_asked
         How many conditions any model knows.
+    shared
+        What the noise of the controls adds to each mean, which all blocks have in common, where
+        they are perturbations: shape (n_shared, n_models).
     """
 
     models: tuple[str, ...]
@@ -61,6 +66,7 @@ class Board:
     level: str
     samples: Mapping[str, Sample]
     n_asked: int
+    shared: Floats = field(default_factory=lambda: np.zeros((0, 0)))
 
     @property
     def n_blocks(self) -> int:
@@ -87,10 +93,17 @@ class Board:
         n = self.n_blocks
         if n < 2:
             return np.full((len(self.models), len(self.models)), np.nan)
-        products = self.influence.T @ self.influence
-        squares = np.diag(products)
-        variance = squares[:, None] + squares[None, :] - 2 * products
-        return np.asarray(np.sqrt(np.maximum(n / (n - 1) * variance, 0.0)))
+        variance = n / (n - 1) * _of_differences(self.influence)
+        if self.shared.size:
+            variance = variance + _of_differences(self.shared)
+        return np.asarray(np.sqrt(np.maximum(variance, 0.0)))
+
+
+def _of_differences(parts: Floats) -> Floats:
+    """Return the sum of squared differences of each pair of columns."""
+    products = parts.T @ parts
+    squares = np.diag(products)
+    return np.asarray(squares[:, None] + squares[None, :] - 2 * products)
 
 
 def board(samples: Mapping[str, Sample], metric: str) -> Board:
@@ -144,7 +157,23 @@ def board(samples: Mapping[str, Sample], metric: str) -> Board:
         NEW_CONTEXTS if is_new else THESE_CONTEXTS,
         {name: _turned(sample, best) for name, sample in common.items()},
         int(asked.sum()),
+        np.zeros((0, 0)) if is_new else _shared(list(common.values()), best),
     )
+
+
+def _shared(samples: Sequence[Sample], best: str) -> Floats:
+    """Return what the controls add to each mean, by context and block; nothing if not known."""
+    if any(sample.shaken is None for sample in samples):
+        return np.zeros((0, 0))
+    codes = pd.factorize(samples[0].context)[0]
+    columns = []
+    for sample in samples:
+        moved = shaken_influence(sample)
+        by_context = np.zeros((codes.max() + 1, moved.shape[1]))
+        np.add.at(by_context, codes, moved)
+        sign = -float(np.sign(deviations(sample, within=True)[0])) if best == "zero" else 1.0
+        columns.append(sign * by_context.ravel())
+    return np.column_stack(columns)
 
 
 def _without_twins(

@@ -7,13 +7,25 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from wildcell.metrics.control_blocks import is_of_means
 from wildcell.metrics.metric import METRICS, Metric
-from wildcell.names import ABSTENTIONS, CEILING, CONDITION, REPLICATE, SHAM, Need, Status
+from wildcell.names import (
+    ABSTENTIONS,
+    CEILING,
+    CONDITION,
+    REPLICATE,
+    SHAKEN,
+    SHAKEN_UNDER,
+    SHAM,
+    Need,
+    Status,
+)
 from wildcell.results.means import means
 from wildcell.results.stats import (
     UNKNOWN,
     Sample,
     Scaled,
+    Shaken,
     estimate,
     gain,
     is_resolved,
@@ -187,10 +199,26 @@ def samples_of(scores: pd.DataFrame) -> dict[str, dict[str, Sample]]:
     answer at all, of any kind, has no values. The samples of one metric have the same conditions
     in the same order.
     """
-    columns = ["metric", "model", *CONDITION, *PARTS]
-    mean = with_nulls(scores)[columns].groupby(columns[:4], sort=False).mean()
+    shaken = [name for name in (*SHAKEN, *SHAKEN_UNDER) if name in scores]
+    columns = ["metric", "model", *CONDITION, *PARTS, *shaken]
+    filled = with_nulls(scores)
+    grouped = filled[columns].groupby(columns[:4], sort=False)
+    mean = grouped.mean()
+    if shaken:
+        mean[shaken] = mean[shaken].mul(_draws_of_controls(filled), axis=0)
     metrics = dict.fromkeys(scores["metric"])
     return {name: _samples_of_metric(mean.loc[name], METRICS.get(name)) for name in metrics}
+
+
+def _draws_of_controls(scores: pd.DataFrame) -> pd.Series:
+    """Return by what the moves of each condition's mean over seeds are to be multiplied.
+
+    Seeds 2j and 2j + 1 have each other's half of the controls, so that their moves are independent
+    and average out; other pairs of seeds have the same controls again, and do not.
+    """
+    keys = ["metric", "model", *CONDITION]
+    pairs = (scores["seed"].astype(int) // 2).groupby([scores[name] for name in keys], sort=False)
+    return pairs.nunique() ** 0.5
 
 
 def with_nulls(scores: pd.DataFrame) -> pd.DataFrame:
@@ -215,8 +243,15 @@ def _samples_of_metric(mean: pd.DataFrame, metric: Metric) -> dict[str, Sample]:
     for model in sorted(set(mean.index.get_level_values("model"))):
         own = mean.loc[model].reindex(keys)
         sample = Sample(*names, *(own[name].to_numpy(float) for name in PARTS))
-        samples[str(model)] = replace(sample, is_log=metric.is_log)
+        samples[str(model)] = replace(sample, is_log=metric.is_log, shaken=_shaken(own, metric))
     return samples
+
+
+def _shaken(own: pd.DataFrame, metric: Metric) -> Shaken | None:
+    """Return how a model's scores move with the controls; None for metrics of cells and tests."""
+    if SHAKEN[0] not in own or not is_of_means(metric):
+        return None
+    return Shaken(own[SHAKEN].to_numpy(float), own[SHAKEN_UNDER].to_numpy(float))
 
 
 def _described(sample: Sample) -> dict[str, Any]:

@@ -66,6 +66,9 @@ class Sample:
         Parts of a ratio of sums; NaN for other metrics.
     is_log
         Whether the mean is the logarithm of the ratio of sums.
+    shaken
+        What the noise of the kept controls does to the conditions together; None where that is
+        not known.
     """
 
     context: NDArray[np.object_]
@@ -74,6 +77,7 @@ class Sample:
     numerator: Floats
     denominator: Floats
     is_log: bool = False
+    shaken: "Shaken | None" = None
 
     @property
     def is_ratio(self) -> bool:
@@ -125,6 +129,23 @@ def mean_over_conditions(sample: Sample) -> float:
     return deviations(known, within=False)[0]
 
 
+class Shaken(NamedTuple):
+    """How far scores move without each block of the kept controls, (n_conditions, n_blocks) each.
+
+    Scaled so that the squares of what they add up to in a context are a variance.
+
+    Attributes
+    ----------
+    over
+        Of the value or, for a ratio of sums, of the numerator.
+    under
+        Of the denominator.
+    """
+
+    over: Floats
+    under: Floats
+
+
 class Term(NamedTuple):
     """The mean of a sample, times a factor."""
 
@@ -169,7 +190,36 @@ def contrast(terms: Sequence[Term], clusters: Mapping[str, str] | None = None) -
     influence = np.sum(
         [term.factor * parts for term, (_, parts) in zip(known_terms, of_each, strict=True)], axis=0
     )
-    return _interval(float(mean), summed(influence, blocks), level)
+    shared = shared_variance(known_terms) if level == THESE_CONTEXTS else 0.0
+    return _interval(float(mean), summed(influence, blocks), level, shared)
+
+
+def shared_variance(terms: Sequence["Term"]) -> float:
+    """Return the variance that the noise of the kept controls adds to a sum of means.
+
+    All conditions of a context share it, and contexts do not.
+    """
+    if any(sample.shaken is None for _, sample in terms):
+        return 0.0
+    moved = np.sum([factor * shaken_influence(sample) for factor, sample in terms], axis=0)
+    codes = pd.factorize(terms[0].sample.context)[0]
+    by_context = np.zeros((codes.max() + 1, moved.shape[1]))
+    np.add.at(by_context, codes, moved)
+    return float((by_context**2).sum())
+
+
+def shaken_influence(sample: Sample) -> Floats:
+    """Return what each condition adds to the mean without each block, (n_conditions, n_blocks)."""
+    assert sample.shaken is not None
+    over, under = (np.nan_to_num(part) for part in sample.shaken)
+    if not sample.is_ratio:
+        codes = pd.factorize(sample.context)[0]
+        n_of = np.bincount(codes)
+        return over / n_of[codes][:, None] / len(n_of)
+    total, silent = float(sample.denominator.sum()), float((sample.denominator == 0).mean())
+    ratio = float(sample.numerator.sum()) / total if total else np.nan
+    moved = (over - ratio * under) / total
+    return moved * (1 - silent) / max(ratio, LEAST_RATIO) if sample.is_log else moved
 
 
 def is_averaged(sample: Sample) -> bool:
@@ -257,25 +307,29 @@ def summed(influence: Floats, blocks: NDArray[np.object_]) -> Floats:
     return np.bincount(pd.factorize(blocks)[0], influence).astype(np.float64)
 
 
-def _interval(mean: float, influence: Floats, level: str) -> Estimate:
+def _interval(mean: float, influence: Floats, level: str, shared: float = 0.0) -> Estimate:
     """Return a mean with its interval; `influence` adds up to the deviation of independent blocks.
 
-    One block alone has no interval.
+    `shared` is the variance of what all blocks have in common. One block alone has no interval.
     """
     n = len(influence)
     if n < 2:
         return Estimate(mean, np.nan, np.nan, np.nan, NO_INTERVAL, n)
-    error = float(np.sqrt(n / (n - 1) * (influence**2).sum()))
+    error = float(np.sqrt(n / (n - 1) * (influence**2).sum() + shared))
     reach = float(special.stdtrit(n - 1, 0.5 + CONFIDENCE / 2)) * error
     return Estimate(mean, error, mean - reach, mean + reach, level, n)
 
 
 def difference(first: Sample, second: Sample) -> Sample:
     """Return the paired difference of two samples of the same conditions."""
+    shaken = None
+    if first.shaken is not None and second.shaken is not None:
+        shaken = Shaken(first.shaken.over - second.shaken.over, first.shaken.under)
     return replace(
         first,
         value=first.value - second.value,
         numerator=first.numerator - second.numerator,
+        shaken=shaken,
     )
 
 
@@ -339,6 +393,7 @@ def _minus(above: Sample, factor: float, headroom: Sample) -> Sample:
         above,
         value=above.value - factor * headroom.value,
         numerator=above.numerator - factor * headroom.numerator,
+        shaken=None,
     )
 
 
@@ -351,4 +406,5 @@ def shown(sample: Sample, rows: Booleans) -> Sample:
         sample.numerator[rows],
         sample.denominator[rows],
         sample.is_log,
+        None if sample.shaken is None else Shaken(*(part[rows] for part in sample.shaken)),
     )

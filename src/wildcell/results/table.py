@@ -34,7 +34,7 @@ def rank_runs(runs: Path) -> pd.DataFrame:
     The table of `wildcell.results.rank.rank`, with the column `sealing`: `sealed` for a model in
     processes of its own, `in process` for one inside wildcell, "" where that is not known.
     """
-    ranks = rank(read_scores(runs), _references(runs))
+    ranks = rank(read_scores(runs, with_controls=True), _references(runs))
     return ranks.assign(sealing=ranks["model"].map(sealing(read_records(runs))))
 
 
@@ -71,7 +71,7 @@ def material_of(runs: Path, *, margin: float = MARGIN) -> Material:
     """Return what claims are looked for in."""
     scaling = next((path for path in _scalings(runs) if path.is_file()), None)
     return Material(
-        scores=read_scores(runs),
+        scores=read_scores(runs, with_controls=True),
         references=_references(runs),
         conditions=read_conditions(runs),
         costs=read_costs(runs),

@@ -11,15 +11,25 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from wildcell.errors import StoreError
-from wildcell.names import CONDITION, CONDITION_COLUMNS, COST_COLUMNS, SHAM, Role
+from wildcell.names import (
+    CONDITION,
+    CONDITION_COLUMNS,
+    COST_COLUMNS,
+    SHAKEN,
+    SHAKEN_UNDER,
+    SHAM,
+    Role,
+)
 from wildcell.store.atomic import write_json, write_table
 from wildcell.store.fingerprint import fingerprint
 
 RECORD = "run.json"
 SCORES = "scores.parquet"
+SHAKEN_FILE = "shaken.parquet"
 OTHERWISE = "scores-{}.parquet"
 """Scores of a run under another convention, by its name."""
 
@@ -234,11 +244,31 @@ def run_folders(runs: Path) -> list[Path]:
     return found
 
 
-def read_scores(runs: Path) -> pd.DataFrame:
-    """Return the scores of all finished runs as one long table."""
-    return pd.concat(
-        [pd.read_parquet(folder / SCORES) for folder in run_folders(runs)], ignore_index=True
-    )
+def read_scores(runs: Path, *, with_controls: bool = False) -> pd.DataFrame:
+    """Return the scores of all finished runs as one long table.
+
+    Parameters
+    ----------
+    runs
+        Folder of runs.
+    with_controls
+        Whether to add the columns of `wildcell.names.SHAKEN` and `SHAKEN_UNDER`, for intervals that
+        count the noise of the controls; 0 where they are not known.
+    """
+    folders = run_folders(runs)
+    tables = [pd.read_parquet(folder / SCORES) for folder in folders]
+    if with_controls and any((folder / SHAKEN_FILE).is_file() for folder in folders):
+        tables = [_with_shaken(one, folder) for one, folder in zip(tables, folders, strict=True)]
+    return pd.concat(tables, ignore_index=True)
+
+
+def _with_shaken(scores: pd.DataFrame, folder: Path) -> pd.DataFrame:
+    names = [*SHAKEN, *SHAKEN_UNDER]
+    if not (folder / SHAKEN_FILE).is_file():
+        return scores.assign(**dict.fromkeys(names, np.float32(0)))
+    keys = ["metric", *CONDITION]
+    moved = scores[keys].merge(pd.read_parquet(folder / SHAKEN_FILE), on=keys, how="left")
+    return pd.concat([scores, moved[names].fillna(0).set_axis(scores.index)], axis=1)
 
 
 def read_costs(runs: Path) -> pd.DataFrame:
