@@ -61,6 +61,14 @@ def test_none_is_named_where_none_beats_the_baseline():
     assert next(advice_sentences(found, chosen, "context")).startswith("None beats the baseline")
 
 
+def test_naive_models_alone_tell_nothing():
+    means = {"context-transfer": 0.5, "no-change": 0.0}
+    found = evidence(table(means), REFERENCES, costs({}), unseen="context")
+
+    (told,) = advice_sentences(found, short_list(found), "context")
+    assert told.startswith("Nothing can be told of an unseen context")
+
+
 def test_who_is_worse_anywhere_or_too_costly_is_not_named():
     scores = pd.concat(
         [table(MEANS), table({**MEANS, "good": 0.2}, scenario="mine-unseen-context", dataset="e")]

@@ -263,6 +263,12 @@ def short_list(
 
 def advice_sentences(found: pd.DataFrame, chosen: pd.DataFrame, unseen: str) -> Iterator[str]:
     """Say what to use, what stands behind it, and how far it carries."""
+    if found.empty:
+        yield (
+            f"Nothing can be told of an unseen {unseen}: these runs have no model beside the naive "
+            "ones, or one context and perturbation alone."
+        )
+        return
     references = sorted(set(found["reference"]))
     n = len(found[QUESTION].drop_duplicates())
     datasets = count(found["dataset"].nunique(), "data set")

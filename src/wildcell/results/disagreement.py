@@ -215,6 +215,9 @@ def _specifications(shares: pd.DataFrame) -> Iterator[str]:
     if shares.empty:
         return
     best = shares.sort_values("better").iloc[-1]
+    if best["better"] == 0:
+        yield f"No model is above the reference in any of {best['n']} specifications."
+        return
     yield (
         f"Over {best['n']} specifications (metric, panel of genes, average) {best['model']} is "
         f"above the reference in most: {100 * best['better']:.0f} %, surely in "
