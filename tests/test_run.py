@@ -17,13 +17,15 @@ from wildcell.errors import OptionError, StoreError, UnknownNameError
 from wildcell.metrics import response
 from wildcell.metrics.convention import ALTERNATIVES
 from wildcell.models.model import base_models
+from wildcell.names import CONDITION, ORACLES, SCORE_COLUMNS
 from wildcell.plan import make_plan
-from wildcell.results.table import rank_runs
+from wildcell.results.table import calibrate_runs, rank_runs
 from wildcell.run import Fold, run_scenario
 from wildcell.scenarios.scenario import load_scenario
 from wildcell.scenarios.split import make_splits
 from wildcell.store.runs import (
     RunKey,
+    read_halves,
     read_records,
     read_scores,
     read_scores_otherwise,
@@ -452,3 +454,37 @@ def test_an_unknown_convention_is_refused_before_anything_is_run(tmp_path, scree
             "iid", models=["no-change"], data=screen, runs=tmp_path, conventions=["shared-control"]
         )
     assert not list(tmp_path.iterdir())
+
+
+def test_replicate_and_reference_are_judged_by_the_same_halves_and_oracles_where_asked(
+    tmp_path, screen
+):
+    asked = {"models": ["no-change"], "data": screen, "runs": tmp_path, "seeds": [0]}
+    asked["metrics"] = ["pearson_delta", "effect_r2"]
+    run_scenario("unseen-context", **asked)
+    ranks, plain = rank_runs(tmp_path), read_halves(tmp_path)
+    again = run_scenario("unseen-context", **asked, oracles=True)
+    beside = read_halves(tmp_path)
+    run_scenario("unseen-context", **asked)
+
+    assert not any(outcome.is_new for outcome in again)
+    assert set(plain["model"]) == {"replicate", "reference", "ceiling"}
+    assert set(beside["model"]) == {*plain["model"], *ORACLES}
+    pd.testing.assert_frame_equal(read_halves(tmp_path), beside)
+    pd.testing.assert_frame_equal(rank_runs(tmp_path), ranks)
+    own = beside[beside["model"] == "replicate"].groupby(["metric", *CONDITION])["value"].mean()
+    whole = read_scores(tmp_path)
+    whole = whole[whole["model"] == "replicate"].set_index(["metric", *CONDITION])["value"]
+    shown = "pearson_delta"
+    pd.testing.assert_series_equal(own.loc[shown], whole.loc[shown].sort_index())
+
+
+def test_a_folder_of_runs_without_halves_has_none(tmp_path, screen):
+    run_scenario("iid", models=["no-change"], data=screen, runs=tmp_path, seeds=[0])
+    for path in tmp_path.rglob("halves.parquet"):
+        path.unlink()
+    found = read_halves(tmp_path)
+
+    assert found.empty
+    assert list(found) == [*SCORE_COLUMNS, "half"]
+    assert set(calibrate_runs(tmp_path)["judged_by"]) == {"all cells"}

@@ -1,9 +1,9 @@
 """Where the two towers meet: truth and prediction become responses, and responses scores."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -28,8 +28,10 @@ from wildcell.metrics.response import Halves, Response
 from wildcell.metrics.tested import Means
 from wildcell.names import (
     ABSTENTIONS,
+    CEILING,
     CONDITION,
     N_BLOCKS,
+    REPLICATE,
     SHAM,
     Expression,
     Kind,
@@ -48,6 +50,9 @@ from wildcell.scenarios.synthesis import control_sources, synthesise
 from wildcell.scenarios.task import Cells, Truth
 from wildcell.scenarios.thinning import Source
 from wildcell.store.keeping import Shelf
+
+Makers: TypeAlias = Mapping[str, Callable[[Answer], Answer]]
+"""By name, what makes an answer of one half of the test cells."""
 
 
 def score_prediction(
@@ -138,7 +143,7 @@ class Judge:
             (n_asked,); the others are `not_applicable`.
         """
         scores = self.score_answer(self._answer_of(self._answers(prediction)))
-        return scores if is_applicable is None else self._excuse(scores, is_applicable)
+        return scores if is_applicable is None else self.excuse(scores, is_applicable)
 
     def score_answer(self, answer: Answer) -> pd.DataFrame:
         """Score what predicted cells say of all conditions."""
@@ -167,7 +172,7 @@ class Judge:
             for block, rows in self._rows.items()
             if not block.is_sham
         ]
-        return self._excuse(scores, is_applicable), pd.concat(tables, ignore_index=True)
+        return self.excuse(scores, is_applicable), pd.concat(tables, ignore_index=True)
 
     @cached_property
     def _kept_without_blocks(self) -> WithoutBlocks:
@@ -197,22 +202,79 @@ class Judge:
         rng
             Draws the halves, where `evidence` does not have them already.
         """
+        ways = self._by_halves({REPLICATE: lambda half: half}, rng)
+        return both_ways(*(tables[REPLICATE] for tables in ways))
+
+    def by_halves(
+        self, makers: Makers, rng: np.random.Generator | None = None
+    ) -> tuple[dict[str, pd.DataFrame], dict[str, pd.DataFrame]]:
+        """Score answers that are made of one half of the test cells by the other half.
+
+        Returns
+        -------
+        By name, scores by the first half, and by the second; with those of the noise-free effect,
+        which has the name of the ceiling, where a metric has one. Controls are as for
+        `replicate`.
+        """
+        first, second = self._by_halves(makers, rng, has_ceiling=True)
+        return first, second
+
+    def _by_halves(
+        self, makers: Makers, rng: np.random.Generator | None, *, has_ceiling: bool = False
+    ) -> Iterator[dict[str, pd.DataFrame]]:
         halves = self._halves_by(rng)
-        ways = [
-            self._score(
-                self._responses(truth, self._kept), self._responses(answer, self._given), self._few
-            )
-            for truth, answer in (halves, halves[::-1])
-        ]
-        return both_ways(*ways)
+        for judging, known in (halves, halves[::-1]):
+            truth = self._responses(judging, self._kept)
+            tables = {
+                name: self._score(truth, self._responses(make(known), self._given), self._few)
+                for name, make in makers.items()
+            }
+            if has_ceiling and any(item.ceiling is not None for item in self.metrics):
+                tables[CEILING] = self._ceilings_of(truth, self._few)
+            yield tables
 
     def ceilings(self) -> pd.DataFrame:
         """Return the analytic scores of the noise-free effect."""
-        return self._over_contexts(
-            lambda block: ceiling_scores(
-                self._measured[block], self.metrics, has_few_controls=self._few_or_noisy[block]
+        return self._ceilings_of(self._measured, self._few_or_noisy)
+
+    def answered(self, prediction: Prediction) -> Answer:
+        """Return what a prediction says of all conditions."""
+        return self._answer_of(self._answers(prediction))
+
+    def delta_of(self, prediction: Prediction) -> Floats:
+        """Return the delta that a prediction is, shape (n_conditions, n_genes); NaN for none."""
+        answered = self._answers(prediction)
+        if answered.kind is Kind.MEAN:
+            return mean_rows(answered, self.truth.conditions) - self._given.profiles.mean
+        return self._answer_of_cells(as_cells(answered)).profiles.mean - self._given.profiles.mean
+
+    def shifted(self, delta: Floats) -> Answer:
+        """Return the answer that the given controls are with deltas added.
+
+        Parameters
+        ----------
+        delta
+            Of each condition, shape (n_conditions, n_genes); a row with a NaN is no answer.
+        """
+        conditions, test = self.truth.conditions, self.truth.test
+        is_known = np.isfinite(delta).all(axis=1)
+        mean = (self._given.profiles.mean + delta)[is_known]
+        is_array = test.expression is Expression.LOG2
+        return self._answer_of_means(
+            Prediction(
+                X=mean if is_array else np.maximum(mean, 0.0),
+                obs=conditions.loc[is_known, CONDITION].reset_index(drop=True),
+                genes=test.genes,
+                kind=Kind.MEAN,
+                expression=Expression.LOG2 if is_array else Expression.LOGNORM,
+                target_sum=test.target_sum,
             )
         )
+
+    @property
+    def given(self) -> Profiles:
+        """Mean profiles of the given controls of each condition."""
+        return self._given.profiles
 
     def measured(self) -> Iterator[tuple[Codes, Response]]:
         """Yield the true responses, with the rows of the truth's conditions that each is of."""
@@ -345,6 +407,13 @@ class Judge:
             )
         )
 
+    def _ceilings_of(
+        self, truth: dict[Block, Response], few: dict[Block, Booleans]
+    ) -> pd.DataFrame:
+        return self._over_contexts(
+            lambda block: ceiling_scores(truth[block], self.metrics, has_few_controls=few[block])
+        )
+
     def _over_contexts(self, table_of: Callable[[Block], pd.DataFrame]) -> pd.DataFrame:
         tables = [table_of(block).assign(context=block.context) for block in self._rows]
         categories = self.truth.conditions[[*CONDITION, "category"]]
@@ -358,7 +427,8 @@ class Judge:
         )
         return _relabel(scores, scores["status"].isin(ABSTENTIONS), status)
 
-    def _excuse(self, scores: pd.DataFrame, is_applicable: Booleans) -> pd.DataFrame:
+    def excuse(self, scores: pd.DataFrame, is_applicable: Booleans) -> pd.DataFrame:
+        """Return scores in which what cannot be answered at all is not applicable; see `score`."""
         is_excused = np.zeros(self._n, dtype=bool)
         is_excused[self.truth.conditions["category"] != SHAM] = ~is_applicable
         keys = self._keys[is_excused[self.truth.answered_by]]
@@ -435,10 +505,7 @@ class Judge:
         """The delta that the reference baseline predicts, shape (n_conditions, n_genes)."""
         if self.reference is None:
             return None
-        answered = self._answers(self.reference)
-        if answered.kind is Kind.MEAN:
-            return mean_rows(answered, self.truth.conditions) - self._given.profiles.mean
-        return self._answer_of_cells(as_cells(answered)).profiles.mean - self._given.profiles.mean
+        return self.delta_of(self.reference)
 
     @cached_property
     def _additive(self) -> SumOfSingles | None:

@@ -20,6 +20,15 @@ REPLICATE = "replicate"
 CEILING = "ceiling"
 """The pseudo-model whose scores are those of the noise-free effect, computed analytically."""
 
+REFERENCE = "reference"
+"""What the reference baseline is called where it is judged by halves of the test cells."""
+
+ORACLES = ("oracle-amplitude", "oracle-nearest", "oracle-span")
+"""Pseudo-models that know one half of the test cells and answer in a form that models have."""
+
+HALVES = ("first", "second")
+"""Halves of the test cells that judge what the other half knows."""
+
 
 class Expression(StrEnum):
     """What the numbers of a matrix are."""

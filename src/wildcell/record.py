@@ -1,7 +1,7 @@
 """What is written of a run beside its scores."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from math import isnan
 from typing import Any
 
@@ -80,6 +80,15 @@ def labelled_scores(key: RunKey, scores: pd.DataFrame) -> pd.DataFrame:
         seed=key.seed,
         fold=key.fold,
     )
+
+
+def labelled_halves(key: RunKey, halves: pd.DataFrame) -> pd.DataFrame:
+    """Return scores by halves, whose rows name their models, with what else names the run."""
+    tables = [
+        labelled_scores(replace(key, model=str(name)), table).assign(half=table["half"])
+        for name, table in halves.groupby("model", sort=False)
+    ]
+    return pd.concat(tables, ignore_index=True)
 
 
 def record_of(

@@ -14,18 +14,20 @@ from wildcell.datasets.dataset import Dataset
 from wildcell.difficulty import condition_table
 from wildcell.errors import OptionError
 from wildcell.judge import Judge
+from wildcell.ladder import Reference, judged_by_halves, replicate_of_halves
 from wildcell.metrics.convention import Convention, find_conventions
 from wildcell.metrics.headline import find_metrics
 from wildcell.models.answer import answer, unanswerable
 from wildcell.models.find import find_model
 from wildcell.models.model import ModelCard
 from wildcell.models.sealed.terms import Terms
-from wildcell.names import CEILING, REPLICATE, Need, Status
+from wildcell.names import CEILING, ORACLES, REPLICATE, Need, Status
 from wildcell.plan import Plan, make_plan
 from wildcell.record import (
     Result,
     costs_of,
     flags_of,
+    labelled_halves,
     labelled_scores,
     record_of,
     whole_cost,
@@ -37,14 +39,14 @@ from wildcell.scenarios.folder import read_prediction, write_prediction
 from wildcell.scenarios.graph_arms import graph_in_arm
 from wildcell.scenarios.judged import judged_by
 from wildcell.scenarios.pose import Question
-from wildcell.scenarios.prediction import Prediction
 from wildcell.scenarios.scenario import Scenario
 from wildcell.scenarios.split import Split, make_splits
 from wildcell.scenarios.trained import trained_on
-from wildcell.store.atomic import write_table
+from wildcell.store.atomic import read_table, write_table
 from wildcell.store.fingerprint import fingerprint
 from wildcell.store.provenance import Cost, measured, now
 from wildcell.store.runs import (
+    HALVES,
     LOG,
     OTHERWISE,
     PREDICTION,
@@ -107,6 +109,7 @@ def run_scenario(
     terms: Terms | None = None,
     aliases: Mapping[str, str] | None = None,
     conventions: Sequence[str] = (),
+    oracles: bool = False,
     on_run: OnRun = print_nothing,
 ) -> list[Outcome]:
     """Run models through a scenario: split, pose, predict, score, for every seed and fold.
@@ -149,6 +152,9 @@ def run_scenario(
     conventions
         Names of `wildcell.metrics.convention.ALTERNATIVES`, by which answers are scored besides,
         those of finished runs, too: a file of its own each, beside the scores.
+    oracles
+        Whether it is scored how far answers of some forms could go: the reference baseline at its
+        true amplitude, the nearest training condition, combinations of training conditions.
     on_run
         Called before each run with the number of runs behind it, of all runs, and its name.
 
@@ -200,12 +206,14 @@ def run_scenario(
         names.append(CEILING)
     outcomes: list[Outcome] = []
     for split in splits:
-        fold = Fold(plan, split)
+        fold = Fold(plan, split, has_oracles=oracles)
         for name in names:
             on_run(len(outcomes), len(splits) * len(names), f"{name}, seed {split.seed}")
             outcomes.append(run_one(fold, name, runs))
             if name in plan.entries:
                 score_otherwise(fold, name, outcomes[-1].folder, others)
+            if name == REPLICATE:
+                keep_halves(fold, outcomes[-1].folder)
     return outcomes
 
 
@@ -221,6 +229,7 @@ class Fold:
 
     plan: Plan
     split: Split
+    has_oracles: bool = False
 
     @cached_property
     def question(self) -> Question:
@@ -265,10 +274,15 @@ class Fold:
         """The judge, with all that depends on the truth alone."""
         metrics = find_metrics(self.plan.scenario.metrics)
         needs_reference = any(Need.REFERENCE in item.needs for item in metrics)
-        reference = self._reference() if needs_reference else None
+        reference = self.reference if needs_reference else None
         needs_singles = any(Need.SINGLES in item.needs for item in metrics)
         singles = sum_of_singles(self.question.task) if needs_singles else None
-        return Judge(self.question.truth, metrics, reference=reference, singles=singles)
+        return Judge(
+            self.question.truth,
+            metrics,
+            reference=None if reference is None else reference.prediction,
+            singles=singles,
+        )
 
     def judge_by(self, convention: Convention) -> Judge:
         """Return a judge of another convention, made when it is first asked for."""
@@ -280,13 +294,25 @@ class Fold:
     def _others(self) -> dict[str, Judge]:
         return {}
 
-    def _reference(self) -> Prediction | None:
-        """Return what the reference baseline answers, None where it can answer nothing."""
+    @cached_property
+    def reference(self) -> Reference | None:
+        """What the reference baseline answers, None where it can answer nothing."""
         task, card = self.question.task, find_model(self.plan.scenario.reference)
         is_applicable = (unanswerable(card, task) == "").to_numpy()
         if not is_applicable.any():
             return None
-        return answer(card, task, is_applicable, self.split.seed, {})
+        return Reference(answer(card, task, is_applicable, self.split.seed, {}), is_applicable)
+
+    @cached_property
+    def halves(self) -> pd.DataFrame:
+        """Scores by either half of the test cells, of the replicate, the reference and oracles."""
+        return judged_by_halves(
+            self.judge,
+            self.question.task,
+            self.reference,
+            np.random.default_rng(self.split.seed),
+            has_oracles=self.has_oracles,
+        )
 
     @cached_property
     def asked(self) -> dict[str, str]:
@@ -375,6 +401,19 @@ def score_otherwise(fold: Fold, name: str, folder: Path, conventions: Sequence[C
             write_table(out, labelled_scores(_key(fold, name), scores))
 
 
+def keep_halves(fold: Fold, folder: Path) -> None:
+    """Write the scores by halves of the test cells beside the replicate's, unless they are there.
+
+    Those without oracles are replaced where oracles are asked for.
+    """
+    out = folder / HALVES
+    with claimed(folder):
+        known = set(read_table(out)["model"]) if out.is_file() else set()
+        if known and (not fold.has_oracles or known & set(ORACLES)):
+            return
+        write_table(out, labelled_halves(_key(fold, REPLICATE), fold.halves))
+
+
 def _key(fold: Fold, name: str) -> RunKey:
     return RunKey(
         fold.plan.scenario.name,
@@ -391,7 +430,7 @@ def _result(fold: Fold, name: str, folder: Path) -> Result:
     if name == CEILING:
         return Result(Status.OK, fold.judge.ceilings())
     if name == REPLICATE:
-        return Result(Status.OK, fold.judge.replicate(np.random.default_rng(fold.split.seed)))
+        return Result(Status.OK, replicate_of_halves(fold.halves))
     _, card, options = fold.plan.entries[name]
     result = _answered(fold, card, options, folder)
     return replace(result, is_sealed=card.is_sealed)

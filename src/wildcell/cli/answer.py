@@ -93,6 +93,7 @@ def run(
     installer: Literal["pip", "uv"] = "pip",
     aliases: Path | None = None,
     convention: Annotated[list[str] | None, Parameter(negative=())] = None,
+    oracles: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
     """Run models through a scenario; every finished run is kept, and a second start continues.
 
@@ -156,6 +157,10 @@ def run(
         Score by another convention besides, finished runs, too: shared-controls, targets-kept,
         pseudocount-1, top-20-genes, welch-test, or all; may be given several times. What the choice
         is worth is told by wildcell disagreement.
+    oracles
+        Score besides, of finished runs, too, how far answers of some forms could go that know one
+        half of the test cells: the reference baseline at its true amplitude, the nearest training
+        condition, combinations of training conditions. wildcell calibrate shows them.
     """
     from wildcell.cli.options import options_of_models, parse_options
     from wildcell.cli.progress import counting
@@ -189,6 +194,7 @@ def run(
             terms=Terms(max_seconds, max_memory, installer),
             aliases=None if aliases is None else read_aliases(aliases),
             conventions=convention or [],
+            oracles=oracles,
             on_run=show,
         )
     n_new = sum(outcome.is_new for outcome in outcomes)

@@ -63,6 +63,7 @@ def disagreement(
     references: Mapping[str, str],
     *,
     otherwise: pd.DataFrame | None = None,
+    halves: pd.DataFrame | None = None,
     only_usable: bool = True,
 ) -> Disagreement:
     """Compute how metrics and conventions disagree, question by question.
@@ -75,13 +76,16 @@ def disagreement(
         The reference baseline of each scenario, by name.
     otherwise
         Scores of the same answers under other conventions; None for none.
+    halves
+        Scores by halves of the test cells, which say what is usable; None for none.
     only_usable
         Whether metrics that are surely not usable on a data set are left out there.
     """
     found: dict[str, list[pd.DataFrame]] = {}
     for question, table in scores.groupby(QUESTION, sort=True):
+        calibrated = calibrate_metrics(table, references, halves)
         for name, part in _of_question(
-            table, references, otherwise, only_usable=only_usable
+            table, references, otherwise, calibrated, only_usable=only_usable
         ).items():
             if set(QUESTION) <= set(part):
                 found.setdefault(name, []).append(part)
@@ -100,10 +104,10 @@ def _of_question(
     scores: pd.DataFrame,
     references: Mapping[str, str],
     otherwise: pd.DataFrame | None,
+    calibrated: pd.DataFrame,
     *,
     only_usable: bool,
 ) -> dict[str, pd.DataFrame]:
-    calibrated = calibrate_metrics(scores, references)
     metrics = list(dict.fromkeys(scores["metric"]))
     usable = next(iter(usable_metrics(calibrated, untold=True).values()), set(metrics))
     counted = [name for name in metrics if name in usable] if only_usable else metrics

@@ -150,10 +150,10 @@ def _by_category(scores: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
         for category in categories:
             yield str(category), asked[asked["category"] == category]
     if len(asked) < len(scores):
-        yield SHAM, _without_shares(scores[scores["category"] == SHAM])
+        yield SHAM, without_shares(scores[scores["category"] == SHAM])
 
 
-def _without_shares(scores: pd.DataFrame) -> pd.DataFrame:
+def without_shares(scores: pd.DataFrame) -> pd.DataFrame:
     """Return the scores of shams without shares of the true effect, which is none."""
     is_share = scores["denominator"].notna().groupby(scores["metric"]).transform("any")
     numbers = ["value", "numerator", "denominator", "null"]

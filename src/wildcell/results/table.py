@@ -19,6 +19,7 @@ from wildcell.store.atomic import read_table
 from wildcell.store.runs import (
     read_conditions,
     read_costs,
+    read_halves,
     read_records,
     read_scores,
     read_scores_otherwise,
@@ -46,7 +47,8 @@ def rank_runs_in_strata(runs: Path, *, by: str, bins: int = BINS) -> pd.DataFram
 
 def calibrate_runs(runs: Path) -> pd.DataFrame:
     """Calibrate the metrics of all finished runs; see `wildcell.results.usable`."""
-    return calibrate_metrics(read_scores(runs), _references(runs))
+    scores = read_scores(runs, with_controls=True)
+    return calibrate_metrics(scores, _references(runs), read_halves(runs))
 
 
 def disagreement_of_runs(runs: Path, *, only_usable: bool = True) -> Disagreement:
@@ -56,7 +58,11 @@ def disagreement_of_runs(runs: Path, *, only_usable: bool = True) -> Disagreemen
     except StoreError:
         otherwise = None
     return disagreement(
-        read_scores(runs), _references(runs), otherwise=otherwise, only_usable=only_usable
+        read_scores(runs),
+        _references(runs),
+        otherwise=otherwise,
+        halves=read_halves(runs),
+        only_usable=only_usable,
     )
 
 

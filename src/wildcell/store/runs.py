@@ -19,6 +19,7 @@ from wildcell.names import (
     CONDITION,
     CONDITION_COLUMNS,
     COST_COLUMNS,
+    SCORE_COLUMNS,
     SHAKEN,
     SHAKEN_UNDER,
     SHAM,
@@ -32,6 +33,9 @@ SCORES = "scores.parquet"
 SHAKEN_FILE = "shaken.parquet"
 OTHERWISE = "scores-{}.parquet"
 """Scores of a run under another convention, by its name."""
+
+HALVES = "halves.parquet"
+"""Scores by either half of the test cells, beside those of the replicate."""
 
 COSTS = "costs.parquet"
 PREDICTION = "prediction.h5ad"
@@ -269,6 +273,18 @@ def _with_shaken(scores: pd.DataFrame, folder: Path) -> pd.DataFrame:
     keys = ["metric", *CONDITION]
     moved = scores[keys].merge(pd.read_parquet(folder / SHAKEN_FILE), on=keys, how="left")
     return pd.concat([scores, moved[names].fillna(0).set_axis(scores.index)], axis=1)
+
+
+def read_halves(runs: Path) -> pd.DataFrame:
+    """Return the scores by halves of the test cells: those of `read_scores`, and `half`.
+
+    Models are the replicate, the reference and the ceiling of each question, and oracles where
+    they were asked for. No rows where none of the runs has them.
+    """
+    files = [folder / HALVES for folder in run_folders(runs)]
+    tables = [pd.read_parquet(path) for path in files if path.is_file()]
+    columns = [*SCORE_COLUMNS, "half"]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
 
 
 def read_costs(runs: Path) -> pd.DataFrame:
