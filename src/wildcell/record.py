@@ -139,7 +139,7 @@ def record_of(
         "training": dict(result.training),
         "is_sealed": result.is_sealed,
         "started": started,
-        **vars(cost),
+        **{name: None if isnan(value) else value for name, value in vars(cost).items()},
         "versions": versions(),
         "hardware": hardware(),
         "fingerprints": {**made, **inputs, "inputs": fingerprint(inputs)},
