@@ -21,7 +21,7 @@ from wildcell.datasets.simulated import simulated
 from wildcell.errors import MissingExtraError
 from wildcell.names import CEILING, REPLICATE, Role
 from wildcell.results.charts import as_svg, dot_table
-from wildcell.results.rank import rank
+from wildcell.results.rank import QUESTION, rank
 from wildcell.results.report import write_report
 from wildcell.results.verdict import verdict
 from wildcell.run import run_scenario
@@ -340,3 +340,20 @@ def test_a_report_replaces_the_one_before(inputs, tmp_path):
 
     assert write(out, inputs).startswith("<!doctype html>")
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_metrics_that_tell_nothing_are_named(inputs, tmp_path):
+    table = inputs.scores.drop_duplicates([*QUESTION, "metric"]).assign(usable="usable")
+    is_blind = (table["metric"] == "retrieval_cosine") & table["scenario"].str.startswith(
+        "unseen-c"
+    )
+    calibrated = table.assign(usable=table["usable"].mask(is_blind, "not usable"))
+    out = tmp_path / "report.html"
+    write_report(
+        out, scores=inputs.scores, ranks=inputs.ranks, runs=inputs.runs, calibrated=calibrated
+    )
+    text = " ".join(Page(out.read_text(encoding="utf-8")).text)
+
+    assert text.count("is not told from the reference: retrieval_cosine.") == len(
+        table[is_blind].drop_duplicates(QUESTION)
+    )

@@ -4,7 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from wildcell.names import HALVES, SCORE_COLUMNS
+from wildcell.metrics.correlation import row_pearson
+from wildcell.metrics.headline import RANKED
+from wildcell.metrics.metric import METRICS, Metric
+from wildcell.names import HALVES, SCORE_COLUMNS, Need
 from wildcell.results.table import calibrate_runs
 from wildcell.results.usable import (
     ALL_CELLS,
@@ -203,32 +206,54 @@ def test_usable_metrics_are_listed_by_question():
 
     assert usable_metrics(found) == {("s", "d", "a"): {"pearson_delta"}}
     assert "cosine_lfc" in unusable_sentence(found, {"pearson_delta", "cosine_lfc"})
+    assert "pearson_delta" not in unusable_sentence(found, {"pearson_delta", "cosine_lfc"})
     assert unusable_sentence(found, {"pearson_delta"}) == ""
+    untold = found.assign(usable=str(Usable.UNTOLD))
+    assert "cannot be told of pearson_delta." in unusable_sentence(untold, {"pearson_delta"})
 
 
-@pytest.mark.parametrize("strength", [0.5, 0.0])
-def test_on_a_simulated_screen_what_is_specific_decides(tmp_path, strength):
+def permuted(truth, prediction):
+    """Correlation of deltas of which one has its genes in another order: blind on purpose."""
+    order = np.random.default_rng(0).permutation(len(truth.genes))
+    return row_pearson(prediction.delta[:, order], truth.delta, truth.kept_genes)
+
+
+BLIND = Metric("permuted_example", permuted, "high", "correlation", frozenset({Need.DELTA}), 0.0)
+PLANTED = {
+    "n_genes": 80,
+    "n_cells": 40,
+    "n_controls": 200,
+    "n_contexts": 1,
+    "n_perturbations": 30,
+    "n_combinations": 0,
+    "null_share": 0.0,
+    "target_strength": 0.0,
+}
+NOTHING_SPECIFIC = {"specific_strength": 0.0, "interaction_strength": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("strengths", "usable"),
+    [
+        ({"specific_strength": 0.5, "interaction_strength": 0.5}, {*RANKED, "pearson_delta"}),
+        (NOTHING_SPECIFIC, set()),
+        ({**NOTHING_SPECIFIC, "shared_strength": 0.0}, set()),
+    ],
+    ids=["specific", "shared alone", "nothing"],
+)
+def test_on_a_simulated_screen_what_is_specific_decides(tmp_path, monkeypatch, strengths, usable):
+    monkeypatch.setitem(METRICS._things, BLIND.name, BLIND)
     run_scenario(
         "unseen-perturbation",
         data="simulated",
-        data_options={
-            "n_genes": 80,
-            "n_cells": 40,
-            "n_controls": 200,
-            "n_contexts": 1,
-            "n_perturbations": 30,
-            "n_combinations": 0,
-            "null_share": 0.0,
-            "specific_strength": strength,
-            "interaction_strength": strength,
-            "target_strength": 0.0,
-        },
+        data_options={**PLANTED, **strengths},
         models=["perturbed-mean"],
-        metrics=["pearson_delta", "pearson_specific"],
+        metrics=[*RANKED, "pearson_delta", BLIND.name],
         runs=tmp_path,
         seeds=[0],
     )
     found = calibrate_runs(tmp_path).set_index("metric")["usable"]
 
-    is_usable = found == Usable.YES
-    assert is_usable.all() if strength else not is_usable.any()
+    assert set(found.index[found == Usable.YES]) == usable
+    if usable:
+        assert found[BLIND.name] == Usable.NO

@@ -41,6 +41,7 @@ def compare(
     out
         Table of pairs to write, .csv or .parquet; that of models goes beside it, as OUT.models.
     """
+    from wildcell.cli.conclude import print_unusable
     from wildcell.cli.progress import working
     from wildcell.metrics.metric import METRICS
     from wildcell.results.compare import compare_models
@@ -69,6 +70,7 @@ def compare(
             _print_question(" / ".join(map(str, key[:-1])), str(key[-1]), places, told, margin)
             if pairs:
                 _print_pairs(told)
+    print_unusable(runs, shown)
 
 
 def known_models(scores: "pd.DataFrame", names: list[str]) -> list[str]:

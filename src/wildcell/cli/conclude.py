@@ -1,6 +1,6 @@
 """Conclusions: the ranking and the report of any folder of runs."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -56,9 +56,10 @@ def rank(
     """
     from wildcell.cli.means import print_means, print_strata
     from wildcell.cli.progress import working
+    from wildcell.metrics.headline import HEADLINE
     from wildcell.metrics.metric import METRICS
     from wildcell.results.sealing import sealing_sentence
-    from wildcell.results.table import calibrate_runs, rank_runs, rank_runs_in_strata
+    from wildcell.results.table import rank_runs, rank_runs_in_strata
     from wildcell.results.verdict import headline_metric
     from wildcell.store.atomic import write_table
     from wildcell.store.runs import read_records, unfinished
@@ -80,11 +81,12 @@ def rank(
             print_table(f"{' / '.join(map(str, question))}, {chosen}", table)
         return
     if metric is None:
-        _print_unusable(calibrate_runs(runs), set(ranks["metric"]))
         _print_headlines(ranks)
+        print_unusable(runs, HEADLINE)
         return
     for question, table in ranks[ranks["metric"] == metric].groupby(QUESTION, sort=True):
         _print_question(" / ".join(map(str, question)), metric, table)
+    print_unusable(runs, [metric])
 
 
 def report(runs: Path, /, *, out: Path = Path("report.html")) -> None:
@@ -99,12 +101,18 @@ def report(runs: Path, /, *, out: Path = Path("report.html")) -> None:
     """
     from wildcell.cli.progress import working
     from wildcell.results.report import write_report
-    from wildcell.results.table import rank_runs
+    from wildcell.results.table import calibrate_runs, rank_runs
     from wildcell.store.runs import read_records, read_scores, unfinished
 
     with working("writing the report"):
         records = read_records(runs)
-        write_report(out, scores=read_scores(runs), ranks=rank_runs(runs), runs=records)
+        write_report(
+            out,
+            scores=read_scores(runs),
+            ranks=rank_runs(runs),
+            runs=records,
+            calibrated=calibrate_runs(runs),
+        )
     for sentence in unfinished(records):
         print(sentence)
     print(f"Wrote {out}")
@@ -127,13 +135,16 @@ def _print_headlines(ranks: "pd.DataFrame") -> None:
             console.print(sentence, soft_wrap=True)
 
 
-def _print_unusable(calibrated: "pd.DataFrame", metrics: set[str]) -> None:
+def print_unusable(runs: Path, metrics: Collection[str]) -> None:
     """Say of each question which metrics tell nothing there."""
+    from wildcell.cli.progress import printer
+    from wildcell.results.table import calibrate_runs
     from wildcell.results.usable import unusable_sentence
 
-    for question, rows in calibrated.groupby(QUESTION, sort=True):
+    console = printer()
+    for question, rows in calibrate_runs(runs).groupby(QUESTION, sort=True):
         if sentence := unusable_sentence(rows, metrics):
-            print(f"{' / '.join(map(str, question))}: {sentence}")
+            console.print(f"\n{' / '.join(map(str, question))}: {sentence}", soft_wrap=True)
 
 
 def _headline_table(table: "pd.DataFrame", place: Mapping[str, float]) -> "Table":

@@ -17,7 +17,7 @@ def demo(*, out: Path = Path("demo")) -> None:
     from wildcell.cli.progress import counting
     from wildcell.models.model import base_models
     from wildcell.results.report import write_report
-    from wildcell.results.table import rank_runs
+    from wildcell.results.table import calibrate_runs, rank_runs
     from wildcell.run import run_scenario
     from wildcell.store.atomic import write_table
     from wildcell.store.runs import read_records, read_scores
@@ -29,6 +29,12 @@ def demo(*, out: Path = Path("demo")) -> None:
     ranks = rank_runs(runs)
     write_table(out / "leaderboard.csv", ranks)
     page = out / "report.html"
-    write_report(page, scores=read_scores(runs), ranks=ranks, runs=read_records(runs))
+    write_report(
+        page,
+        scores=read_scores(runs),
+        ranks=ranks,
+        runs=read_records(runs),
+        calibrated=calibrate_runs(runs),
+    )
     print(f"Leaderboard: {out / 'leaderboard.csv'}")
     print(f"Report: {page.resolve().as_uri()}")

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from importlib.resources import files
 from itertools import chain
 from pathlib import Path
@@ -18,6 +19,7 @@ from wildcell.results.charts import as_svg, dot_table
 from wildcell.results.rank import EVERY_CATEGORY, PSEUDO_MODELS, QUESTION, without_shams
 from wildcell.results.sealing import sealing_sentence
 from wildcell.results.stats import NO_INTERVAL
+from wildcell.results.usable import unusable_sentence
 from wildcell.results.verdict import headline_metric, verdict
 from wildcell.results.words import (
     STATUS_WORDS,
@@ -51,7 +53,12 @@ View = dict[str, Any]
 
 
 def write_report(
-    out: Path, *, scores: pd.DataFrame, ranks: pd.DataFrame, runs: pd.DataFrame
+    out: Path,
+    *,
+    scores: pd.DataFrame,
+    ranks: pd.DataFrame,
+    runs: pd.DataFrame,
+    calibrated: pd.DataFrame | None = None,
 ) -> None:
     """Write one self-contained HTML file about any number of questions.
 
@@ -65,6 +72,9 @@ def write_report(
         What `wildcell.results.rank.rank` makes of it.
     runs
         Records of the runs, a row a run, as `wildcell.store.runs.read_records` returns them.
+    calibrated
+        What `wildcell.results.usable.calibrate_metrics` made of the scores: metrics that tell
+        nothing on a data set are named.
 
     Raises
     ------
@@ -75,8 +85,12 @@ def write_report(
     """
     scores = without_shams(scores)
     scores_of, runs_of = (dict(list(table.groupby(QUESTION))) for table in (scores, runs))
+    marked = {} if calibrated is None else dict(list(calibrated.groupby(QUESTION)))
     questions = [
-        {"id": f"question-{order}", **_question(table, scores_of[key], runs_of[key])}
+        {
+            "id": f"question-{order}",
+            **_question(table, scores_of[key], runs_of[key], marked.get(key)),
+        }
         for order, (key, table) in enumerate(ranks.groupby(QUESTION, sort=True), start=1)
     ]
     text = files("wildcell.results").joinpath(TEMPLATE).read_text(encoding="utf-8")
@@ -101,11 +115,16 @@ def _summary(scores: pd.DataFrame, runs: pd.DataFrame, n_questions: int) -> str:
     return f"{what}; {when}."
 
 
-def _question(ranks: pd.DataFrame, scores: pd.DataFrame, runs: pd.DataFrame) -> View:
+def _question(
+    ranks: pd.DataFrame, scores: pd.DataFrame, runs: pd.DataFrame, calibrated: pd.DataFrame | None
+) -> View:
     first = runs.iloc[0]
+    told = verdict(ranks, scores)
+    shown = {told.headline_metric, *HEADLINE}
+    unusable = "" if calibrated is None else unusable_sentence(calibrated, shown)
     return {
         **{name: str(first[name]) for name in [*QUESTION, "question", "reference"]},
-        "verdict": verdict(ranks, scores),
+        "verdict": replace(told, details=[*filter(None, [unusable]), *told.details]),
         "facts": _facts(scores, runs),
         "sizes": _sizes(runs),
         "charts": list(_charts(ranks)),

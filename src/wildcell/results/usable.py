@@ -22,6 +22,7 @@ from wildcell.results.rank import QUESTION, samples_of, without_shams, without_s
 from wildcell.results.rungs import RUNG_COLUMNS, Samples, rungs, samples_by_halves
 from wildcell.results.stats import Sample, scaled
 from wildcell.results.wins import WinRates, win_rates
+from wildcell.results.words import listed
 
 LEAST_RATE = 0.8
 CHANCE = 0.5
@@ -128,14 +129,29 @@ def usable_metrics(
 
 
 def unusable_sentence(calibrated: pd.DataFrame, metrics: Collection[str]) -> str:
-    """Name those of some metrics that are not usable in a question; '' where all may be."""
-    of_these = calibrated[calibrated["metric"].isin(metrics)]
-    names = list(of_these.loc[of_these["usable"] == Usable.NO, "metric"])
-    if not names:
-        return ""
-    return (
-        f"Not usable on this data set, for a replicate of the measurement is not told from the "
-        f"reference: {', '.join(names)}."
+    """Name those of some metrics that are not usable in a question, or of which it is not known.
+
+    Parameters
+    ----------
+    calibrated
+        Rows of `calibrate_metrics`, of one question.
+    metrics
+        Their names.
+
+    Returns
+    -------
+    "" where all are usable.
+    """
+    states = calibrated[calibrated["metric"].isin(metrics)].groupby("usable")["metric"].agg(list)
+    said = {
+        Usable.NO: "Not usable here, for a replicate of the measurement is not told from the "
+        "reference: {}.",
+        Usable.UNTOLD: "Whether a replicate is told from the reference cannot be told of {}.",
+    }
+    return " ".join(
+        words.format(listed(states[state], at_most=len(metrics)))
+        for state, words in said.items()
+        if state in states
     )
 
 
