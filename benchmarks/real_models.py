@@ -5,7 +5,8 @@ Norman), for one seed. Genes that were never perturbed are described by the Reac
 are in; where all components are trained on, each is only named (one-hot). The files are
 looked for in the folder `data` of `WILDCELL_TEST_DATA` (`../shared` by default). Finished runs are
 kept under `--out`, so that a second start continues; questions are asked in `--jobs` processes of
-one thread each. Prints a row a model: the mean with its 95 %
+one thread each. What models share and what is best of each form of answer is scored too, for
+`wildcell findings` and `wildcell calibrate`. Prints a row a model: the mean with its 95 %
 interval, the paired difference to the scenario's reference, how many conditions were scored of
 all, the CPU seconds it took, and the naive models that it loses to (the paired interval lies on
 their side) or is behind (the mean does).
@@ -44,6 +45,7 @@ QUESTIONS = (
 METRICS = ("effect_r2", "pearson_delta", "pearson_specific", "energy_distance_pca")
 ERRORS = ("energy_distance_pca",)
 PATHWAYS = "reactome_2023.2.gmt"
+SCORED = ("headline", "shared_r2")
 TINY = 1e-6
 UNSEEN = "unseen-perturbation"
 NAIVE = ("additive", "context-transfer", "matching-mean", "no-change", "perturbed-mean")
@@ -121,8 +123,9 @@ def ask(question: tuple[str, str], *, models: Sequence[str], out: Path, seed: in
     for model in models:
         began = time.perf_counter()
         run_scenario(
-            name, arm=arm, models=[model], runs=out / "runs", seeds=[seed], features=features
-        )
+            name, arm=arm, models=[model], runs=out / "runs", seeds=[seed], features=features,
+            metrics=SCORED, oracles=True,
+        )  # fmt: skip
         print(f"{name} / {model}: {time.perf_counter() - began:.0f} s", flush=True)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from itertools import pairwise
 from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -18,6 +19,7 @@ from wildcell.evidence import (
     control_groups,
     controls_of,
 )
+from wildcell.metrics.cell_blocks import EXPLAINED, deal_blocks, explained_by_blocks
 from wildcell.metrics.control_blocks import WithoutBlocks, shaken_scores, without_blocks
 from wildcell.metrics.convention import OURS, Convention
 from wildcell.metrics.headline import find_metrics
@@ -152,27 +154,46 @@ class Judge:
     def score_and_shake(
         self, prediction: Prediction, *, is_applicable: Booleans
     ) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Score a prediction, and say how far scores move without blocks of the kept controls.
+        """Score a prediction, and say how far scores move with blocks of the cells.
 
         Returns
         -------
-        What `score` returns, and columns context, perturbation and those of
-        `wildcell.metrics.control_blocks.shaken_scores`; no rows where no metric follows from means.
+        What `score` returns, and columns context, perturbation, those of
+        `wildcell.metrics.control_blocks.shaken_scores` and, where `effect_r2` is scored, of
+        `wildcell.metrics.cell_blocks.explained_by_blocks`; no rows where no metric follows from
+        means.
         """
         answered = self._responses(self._answer_of(self._answers(prediction)), self._given)
         scores = self._score(self._measured, answered, self._few_or_noisy)
         tables = [
-            shaken_scores(
-                self._measured[block],
-                answered[block],
-                self.metrics,
-                self._kept_without_blocks,
-                self._kept.group[rows],
-            ).assign(context=block.context)
-            for block, rows in self._rows.items()
+            self._shaken(block, answered[block]).assign(context=block.context)
+            for block in self._rows
             if not block.is_sham
         ]
         return self.excuse(scores, is_applicable), pd.concat(tables, ignore_index=True)
+
+    def _shaken(self, block: Block, answered: Response) -> pd.DataFrame:
+        """Return how the scores of some conditions move with the controls and the test cells."""
+        rows, truth = self._rows[block], self._measured[block]
+        moved = shaken_scores(
+            truth, answered, self.metrics, self._kept_without_blocks, self._kept.group[rows]
+        )
+        if not any(item.name == EXPLAINED for item in self.metrics):
+            return moved
+        where, blocks = ([part[row] for row in rows] for part in self._test_blocks)
+        cells = [self.truth.test.lognorm[some] for some in where]
+        explained = explained_by_blocks(truth, answered, cells, blocks)
+        return moved.merge(explained, on=["perturbation", "metric"], how="left")
+
+    @cached_property
+    def _test_blocks(self) -> tuple[list[Codes], list[Codes]]:
+        """Rows of the test cells of each condition, and the block that each is dealt to."""
+        code = self._keys.get_indexer(pd.MultiIndex.from_frame(self.truth.test.obs[CONDITION]))
+        order = np.argsort(code, kind="stable")
+        ends = np.searchsorted(code[order], np.arange(self._n + 1))
+        rows = [order[start:end] for start, end in pairwise(ends)]
+        rng = np.random.default_rng([self.truth.origin.seed, N_BLOCKS, 1])
+        return rows, deal_blocks([len(some) for some in rows], rng)
 
     @cached_property
     def _kept_without_blocks(self) -> WithoutBlocks:

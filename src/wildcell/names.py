@@ -148,11 +148,14 @@ SCORE_COLUMNS = [
 ]
 
 N_BLOCKS = 20
-"""Blocks of kept controls that are left out in turn."""
+"""Blocks of kept controls that are left out in turn, and of the test cells of a condition."""
 
 SHAKEN = [f"shaken_{block}" for block in range(N_BLOCKS)]
 SHAKEN_UNDER = [f"shaken_under_{block}" for block in range(N_BLOCKS)]
 """How far a score, or the parts of a ratio of sums, moves without each block."""
+
+BY_CELLS = [f"by_cells_{block}" for block in range(N_BLOCKS)]
+"""What is explained, the numerator of `effect_r2`, by each block of the test cells alone."""
 
 CONDITION_COLUMNS = [
     "scenario",

@@ -16,6 +16,7 @@ import pandas as pd
 
 from wildcell.errors import StoreError
 from wildcell.names import (
+    BY_CELLS,
     CONDITION,
     CONDITION_COLUMNS,
     COST_COLUMNS,
@@ -257,7 +258,8 @@ def read_scores(runs: Path, *, with_controls: bool = False) -> pd.DataFrame:
         Folder of runs.
     with_controls
         Whether to add the columns of `wildcell.names.SHAKEN` and `SHAKEN_UNDER`, for intervals that
-        count the noise of the controls; 0 where they are not known.
+        count the noise of the controls, 0 where they are not known; and of `BY_CELLS`, what is
+        explained by blocks of the test cells, NaN where that is not known.
     """
     folders = run_folders(runs)
     tables = [pd.read_parquet(folder / SCORES) for folder in folders]
@@ -268,11 +270,16 @@ def read_scores(runs: Path, *, with_controls: bool = False) -> pd.DataFrame:
 
 def _with_shaken(scores: pd.DataFrame, folder: Path) -> pd.DataFrame:
     names = [*SHAKEN, *SHAKEN_UNDER]
-    if not (folder / SHAKEN_FILE).is_file():
-        return scores.assign(**dict.fromkeys(names, np.float32(0)))
     keys = ["metric", *CONDITION]
-    moved = scores[keys].merge(pd.read_parquet(folder / SHAKEN_FILE), on=keys, how="left")
-    return pd.concat([scores, moved[names].fillna(0).set_axis(scores.index)], axis=1)
+    known = pd.DataFrame(columns=keys)
+    if (folder / SHAKEN_FILE).is_file():
+        known = pd.read_parquet(folder / SHAKEN_FILE)
+    known = known.reindex(columns=[*keys, *names, *BY_CELLS])
+    moved = scores[keys].merge(
+        known.astype(dict.fromkeys([*names, *BY_CELLS], np.float32)), how="left", on=keys
+    )
+    moved[names] = moved[names].fillna(0)
+    return pd.concat([scores, moved[[*names, *BY_CELLS]].set_axis(scores.index)], axis=1)
 
 
 def read_halves(runs: Path) -> pd.DataFrame:
