@@ -30,11 +30,12 @@ def findings(
     margin
         What is as good as nothing, in units of metrics whose best is 1.
     out
-        Folder to write findings.csv, findings.json and findings.md to.
+        Folder to write findings.csv, findings.json and findings.md to, and conditions.csv: in which
+        single conditions a model is surely better than each naive one.
     """
     from wildcell.cli.progress import printer, working
     from wildcell.results.findings.find import CLAIMS, as_markdown
-    from wildcell.results.table import findings_of_runs
+    from wildcell.results.table import condition_wins_of_runs, findings_of_runs
     from wildcell.store.atomic import write_json, write_table, write_text
 
     with working("looking for findings"):
@@ -53,4 +54,5 @@ def findings(
         known = found.astype(object).where(found.notna(), None)
         write_json(out / "findings.json", {"findings": known.to_dict("records"), "margin": margin})
         write_text(out / "findings.md", as_markdown(found))
-        print(f"\nWrote {out}/findings.md, .csv and .json")
+        write_table(out / "conditions.csv", condition_wins_of_runs(runs))
+        print(f"\nWrote {out}/findings.md, .csv and .json, and conditions.csv")

@@ -67,13 +67,13 @@ def explained_by_blocks(
     [3.75]
     """
     delta = np.where(truth.kept_genes, prediction.delta, 0.0)
-    known = np.isfinite(delta).all(axis=1)
     explained = np.full((len(delta), N_BLOCKS), np.nan)
-    for row in np.flatnonzero(known):
-        d = delta[row]
-        towards = np.asarray(cells[row] @ d).ravel()
-        shift = 2 * float(truth.control[row] @ d) + float(d @ d)
-        explained[row] = 2 * _means(towards, blocks[row]) - shift
+    for row, (d, control, some, block) in enumerate(
+        zip(delta, truth.control, cells, blocks, strict=True)
+    ):
+        if np.isfinite(d).all():
+            towards = np.asarray(some @ d).ravel()
+            explained[row] = 2 * _means(towards, block) - 2 * float(control @ d) - float(d @ d)
     table = pd.DataFrame({"perturbation": list(truth.perturbations), "metric": EXPLAINED})
     return table.join(pd.DataFrame(explained.astype(np.float32), columns=BY_CELLS))
 

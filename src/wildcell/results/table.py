@@ -8,6 +8,7 @@ import pandas as pd
 from wildcell.errors import StoreError
 from wildcell.results.arm_cautions import trained_as_base
 from wildcell.results.arms import compare_arms
+from wildcell.results.condition_wins import condition_wins
 from wildcell.results.disagreement import Disagreement, disagreement
 from wildcell.results.findings.claim import MARGIN, Material
 from wildcell.results.findings.find import find_all
@@ -71,6 +72,11 @@ def findings_of_runs(
 ) -> pd.DataFrame:
     """Answer claims from all finished runs; see `wildcell.results.findings.find`."""
     return find_all(material_of(runs, margin=margin), claims=claims)
+
+
+def condition_wins_of_runs(runs: Path) -> pd.DataFrame:
+    """Test models in single conditions; see `wildcell.results.condition_wins.condition_wins`."""
+    return condition_wins(read_scores(runs, with_controls=True))
 
 
 def material_of(runs: Path, *, margin: float = MARGIN) -> Material:

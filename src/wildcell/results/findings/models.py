@@ -9,6 +9,7 @@ from scipy import special
 from wildcell.arrays import Floats
 from wildcell.names import NAIVE_MODELS, NEGATIVE_MODELS
 from wildcell.results.board import Board, board
+from wildcell.results.condition_wins import condition_wins
 from wildcell.results.detectable import blocks_to_see
 from wildcell.results.disagreement import disagreement
 from wildcell.results.findings.claim import (
@@ -25,7 +26,7 @@ from wildcell.results.naive import BeyondNaive, beyond_naive
 from wildcell.results.rank import QUESTION, samples_of, without_shams
 from wildcell.results.simultaneous import holm
 from wildcell.results.stats import NEW_CONTEXTS
-from wildcell.results.words import listed, signed
+from wildcell.results.words import count, listed, signed
 
 AGREEING_PAIRS = 10
 """Pairs of models of which two metrics must be sure alike to say that they agree."""
@@ -221,7 +222,7 @@ def _none_beats(material: Material) -> Iterator[Finding]:
             best.p,
             laid.level,
             laid.n_blocks,
-            f"In {question[2]}, {sentence}: {answer}. {_where_beaten(laid)}",
+            f"In {question[2]}, {sentence}: {answer}. {_where_beaten(material.scores, question)}",
             settles if answer is Answer.UNTOLD else "",
         )
 
@@ -259,16 +260,19 @@ def _settling(laid: Board, untold: BeyondNaive, margin: float) -> str:
     return f"about {more} {unit} like these (there are {laid.n_blocks}), by {untold.model}"
 
 
-def _where_beaten(laid: Board) -> str:
-    """Say in how many conditions any model is above every naive one, which chance does, too."""
-    is_naive = np.array([name in NAIVE_MODELS for name in laid.models])
-    own = np.flatnonzero(~is_naive & [name not in NEGATIVE_MODELS for name in laid.models])
-    above = laid.merits[:, own] > laid.merits[:, is_naive].max(axis=1, keepdims=True)
-    best = laid.models[int(own[above.mean(axis=0).argmax()])]
-    chance = 1 / (1 + int(is_naive.sum()))
+def _where_beaten(scores: pd.DataFrame, question: Sequence[str]) -> str:
+    """Say in how many single conditions a model is surely nearer than every naive one."""
+    here = np.all([scores[n] == v for n, v in zip(QUESTION, question, strict=True)], axis=0)
+    won = condition_wins(scores[here])
+    if won.empty:
+        return "Which single conditions a model wins is not known: no blocks of cells were kept."
+    models = won.groupby("model")["confirmed"].sum().sort_values(ascending=False, kind="stable")
+    n = won.groupby("model").size().max()
+    told = [f"{name} in {k}" for name, k in models.items() if k]
+    who = listed(told) if told else "no model in any"
     return (
-        f"{best} is above each of them in {int(above.mean(axis=0).max() * len(above) + 0.5)} of "
-        f"{len(above)} conditions, where {described(chance)} would be if all were alike."
+        f"Of {count(n, 'condition')}, surely nearer to the noise-free effect than each naive "
+        f"model, found on half of the cells and confirmed on the others: {who}."
     )
 
 
