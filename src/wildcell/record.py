@@ -43,6 +43,9 @@ class Result:
         What these took.
     shaken
         How far the scores move without blocks of the kept controls; None where that is not known.
+    shared_reliability
+        How well the reference baseline's delta is known, with the replicate; None elsewhere, and
+        where that is not known.
     """
 
     status: Status
@@ -55,6 +58,7 @@ class Result:
     is_sealed: bool | None = None
     apart: Cost | None = None
     shaken: pd.DataFrame | None = None
+    shared_reliability: float | None = None
 
 
 def flags_of(judge: Judge, prediction: Prediction) -> list[str]:
@@ -138,6 +142,11 @@ def record_of(
         "trained": trained,
         "training": dict(result.training),
         "is_sealed": result.is_sealed,
+        **(
+            {}
+            if result.shared_reliability is None
+            else {"shared_reliability": result.shared_reliability}
+        ),
         "started": started,
         **{name: None if isnan(value) else value for name, value in vars(cost).items()},
         "versions": versions(),

@@ -42,6 +42,7 @@ from wildcell.scenarios.pose import Question
 from wildcell.scenarios.scenario import Scenario
 from wildcell.scenarios.split import Split, make_splits
 from wildcell.scenarios.trained import trained_on
+from wildcell.shared_reliability import shared_reliability
 from wildcell.store.atomic import read_table, write_table
 from wildcell.store.fingerprint import fingerprint
 from wildcell.store.provenance import Cost, measured, now
@@ -314,6 +315,20 @@ class Fold:
             has_oracles=self.has_oracles,
         )
 
+    def shared_reliability(self) -> float | None:
+        """How well the reference baseline's delta is known; None where no metric asks for it."""
+        names = {item.name for item in find_metrics(self.plan.scenario.metrics)}
+        if "shared_r2" not in names or self.reference is None:
+            return None
+        found = shared_reliability(
+            self.judge,
+            self.question.task,
+            find_model(self.plan.scenario.reference),
+            self.reference.is_applicable,
+            self.split.seed,
+        )
+        return None if np.isnan(found) else found
+
     @cached_property
     def asked(self) -> dict[str, str]:
         """Fingerprints of everything that the question follows from."""
@@ -430,7 +445,11 @@ def _result(fold: Fold, name: str, folder: Path) -> Result:
     if name == CEILING:
         return Result(Status.OK, fold.judge.ceilings())
     if name == REPLICATE:
-        return Result(Status.OK, replicate_of_halves(fold.halves))
+        return Result(
+            Status.OK,
+            replicate_of_halves(fold.halves),
+            shared_reliability=fold.shared_reliability(),
+        )
     _, card, options = fold.plan.entries[name]
     result = _answered(fold, card, options, folder)
     return replace(result, is_sealed=card.is_sealed)

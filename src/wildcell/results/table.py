@@ -12,7 +12,7 @@ from wildcell.results.condition_wins import condition_wins
 from wildcell.results.disagreement import Disagreement, disagreement
 from wildcell.results.findings.claim import MARGIN, Material
 from wildcell.results.findings.find import find_all
-from wildcell.results.rank import rank
+from wildcell.results.rank import QUESTION, rank
 from wildcell.results.sealing import sealing
 from wildcell.results.strata import BINS, rank_in_strata
 from wildcell.results.usable import calibrate_metrics
@@ -90,7 +90,20 @@ def material_of(runs: Path, *, margin: float = MARGIN) -> Material:
         clusters=_clusters(runs, None),
         scaling=None if scaling is None else read_table(scaling),
         margin=margin,
+        reliability=_reliability(runs),
     )
+
+
+def _reliability(runs: Path) -> dict[tuple[str, str, str], float]:
+    """Return the least reliability of the shared response of each question, where it is known."""
+    records = read_records(runs)
+    if "shared_reliability" not in records:
+        return {}
+    known = records.dropna(subset="shared_reliability").groupby(QUESTION)["shared_reliability"]
+    return {
+        (str(scenario), str(dataset), str(arm)): float(least)
+        for (scenario, dataset, arm), least in known.min().items()
+    }
 
 
 def _scalings(runs: Path) -> tuple[Path, ...]:

@@ -52,6 +52,9 @@ class Material:
         Measurements of `wildcell scaling`; None for none.
     margin
         What counts as nothing.
+    reliability
+        How well the reference baseline's delta is known, by scenario, data set and arm: the least
+        correlation, over seeds and folds, between what halves of the training cells say.
     """
 
     scores: pd.DataFrame
@@ -62,6 +65,7 @@ class Material:
     trained: Mapping[tuple[str, str, str], Collection[str]] = field(default_factory=dict)
     scaling: pd.DataFrame | None = None
     margin: float = MARGIN
+    reliability: Mapping[tuple[str, str, str], float] = field(default_factory=dict)
 
 
 class Finding(NamedTuple):

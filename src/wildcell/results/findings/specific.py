@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 import numpy as np
-import pandas as pd
 
 from wildcell.metrics.metric import METRICS
 from wildcell.names import CEILING, NAIVE_MODELS, NEGATIVE_MODELS, Role
@@ -17,6 +16,9 @@ LEAST_SHARED, MOST_SPECIFIC = 0.7, 0.3
 LEAST_TRAINED, LEAST_CONTEXTS = 20, 3
 """Perturbations, or contexts, that the shared response must be the mean of."""
 
+LEAST_RELIABLE = 0.8
+"""Correlation between what halves of the training cells say is shared."""
+
 
 def _find(material: Material) -> Iterator[Finding]:
     for key, table in without_shams(material.scores).groupby(QUESTION, sort=True):
@@ -24,7 +26,7 @@ def _find(material: Material) -> Iterator[Finding]:
         if not {SHARED, SPECIFIC} <= set(samples):
             continue
         reference = material.references.get(str(key[0]), "")
-        gate = _gate(material.conditions, tuple(map(str, key)))
+        gate = _gate(material, (str(key[0]), str(key[1]), str(key[2])))
         found = [
             _of_model(tuple(map(str, key)), model, samples, reference, gate)
             for model in sorted(set(samples[SPECIFIC]) & set(samples[SHARED]))
@@ -35,8 +37,15 @@ def _find(material: Material) -> Iterator[Finding]:
             yield from found
 
 
-def _gate(conditions: pd.DataFrame, question: tuple[str, ...]) -> str:
+def _gate(material: Material, question: tuple[str, str, str]) -> str:
     """Return why the shared response is not known well enough, "" where it is."""
+    found = material.reliability.get(question, np.nan)
+    if found < LEAST_RELIABLE:
+        return (
+            f"halves of the training cells agree on the shared response by a correlation of "
+            f"{described(found)}, below {LEAST_RELIABLE}"
+        )
+    conditions = material.conditions
     if conditions.empty:
         return ""
     here = np.all([conditions[n] == v for n, v in zip(QUESTION, question, strict=True)], axis=0)
@@ -93,7 +102,10 @@ def _of_model(
 
 def _settles(gate: str) -> str:
     if gate:
-        return f"at least {LEAST_TRAINED} trained perturbations or {LEAST_CONTEXTS} contexts"
+        return (
+            f"more training cells, of {LEAST_TRAINED} perturbations or {LEAST_CONTEXTS} contexts "
+            "at least"
+        )
     return "more cells a condition, or more conditions"
 
 
