@@ -40,7 +40,9 @@ def drawn(rng: np.random.Generator, n_cells: int, n_controls: int) -> pd.DataFra
         np.stack([some.var(axis=0, ddof=1) / n_cells for some in cells]),
         np.broadcast_to(kept.var(axis=0, ddof=1) / n_controls, effects.shape),
     )  # fmt: skip
-    controls = without_blocks(sparse.csr_matrix(kept), np.zeros(n_controls, dtype=np.intp), 1, rng)
+    controls = without_blocks(
+        sparse.csr_matrix(kept), np.zeros(n_controls, dtype=np.intp), ["c"], 0
+    )
     blocks, group = deal_blocks([n_cells] * N_CONDITIONS, rng), np.zeros(N_CONDITIONS, np.intp)
     tables = []
     for model, share in {NAIVE: 0.0, **SHARES}.items():

@@ -200,8 +200,8 @@ class Judge:
         cells = self._controls("kept")
         groups = control_groups(self.truth.conditions)
         codes = groups.get_indexer(cells.obs["control_group"])
-        rng = np.random.default_rng([self.truth.origin.seed, N_BLOCKS])
-        return without_blocks(cells.lognorm, codes, len(groups), rng)
+        names = groups.astype(str).tolist()
+        return without_blocks(cells.lognorm, codes, names, self.truth.origin.seed)
 
     def not_applicable(self) -> pd.DataFrame:
         """Return the scores of a model that can answer nothing that is asked."""

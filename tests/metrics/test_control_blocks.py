@@ -22,7 +22,7 @@ def test_each_cell_is_left_out_once_and_squares_add_up_to_the_error_of_the_mean(
     rng = np.random.default_rng(0)
     X = rng.normal(size=(60, 5))
     group = np.repeat([0, 1], [40, 20])
-    found = without_blocks(sparse.csr_matrix(X), group, 2, rng)
+    found = without_blocks(sparse.csr_matrix(X), group, ["liver", "lung"], seed=0)
 
     assert found.mean.shape == (2, N_BLOCKS, 5)
     for one, n in ((0, 40), (1, 20)):
@@ -35,10 +35,19 @@ def test_each_cell_is_left_out_once_and_squares_add_up_to_the_error_of_the_mean(
 
 def test_fewer_cells_than_blocks_leave_some_empty():
     X = sparse.csr_matrix(np.arange(6.0)[:, None])
-    found = without_blocks(X, np.zeros(6, dtype=int), 1, np.random.default_rng(0))
+    found = without_blocks(X, np.zeros(6, dtype=int), ["liver"], seed=0)
 
     assert found.n_blocks.tolist() == [6]
     assert np.isfinite(found.mean).all()
+
+
+def test_a_group_is_dealt_alike_whatever_else_is_asked():
+    X = sparse.csr_matrix(np.random.default_rng(0).normal(size=(60, 5)))
+    group = np.repeat([0, 1], [40, 20])
+    both = without_blocks(X, group, ["liver", "lung"], seed=0)
+    alone = without_blocks(X[40:], np.zeros(20, dtype=int), ["lung"], seed=0)
+
+    np.testing.assert_allclose(alone.mean[0], both.mean[1])
 
 
 def test_metrics_of_cells_and_tests_are_passed_over():
@@ -53,9 +62,7 @@ def test_moves_are_those_of_scoring_without_each_block():
     truth = response_of(draw_clouds(np.random.default_rng(3)))
     n = len(truth.perturbations)
     X = np.random.default_rng(0).normal(size=(50, len(truth.genes)))
-    controls = without_blocks(
-        sparse.csr_matrix(X), np.zeros(50, dtype=int), 1, np.random.default_rng(1)
-    )
+    controls = without_blocks(sparse.csr_matrix(X), np.zeros(50, dtype=int), ["liver"], seed=1)
     metrics = [METRICS.get(name) for name in ("effect_r2", "pearson_delta", "de_auprc")]
     found = shaken_scores(truth, truth, metrics, controls, np.zeros(n, dtype=np.intp))
 

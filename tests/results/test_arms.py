@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from wildcell.errors import UnknownNameError
-from wildcell.names import SHAM, Status
+from wildcell.names import SHAKEN, SHAKEN_UNDER, SHAM, Status
 from wildcell.results.arms import ARM_COLUMNS, DIFFERENCES, NO_DIFFERENCE, compare_arms
 from wildcell.results.stats import (
     NEW_CLUSTERS,
@@ -228,3 +228,22 @@ def test_what_is_no_number_says_why():
     assert shown.loc[("late", "mine")].tolist()[:3] == ["ok", "not_paired", "no_reference"]
     assert set(shown.to_numpy().ravel()) <= {*map(str, Status), *NO_DIFFERENCE}
     assert (found["mean"].notna() == (found["status"] == "ok")).all()
+
+
+def test_what_controls_do_to_all_conditions_widens_and_cancels_where_both_arms_share_it():
+    def interval(first, second):
+        moved = [
+            {**dict.fromkeys([*SHAKEN, *SHAKEN_UNDER], 0.0), SHAKEN[0]: shift}
+            for shift in (first, second)
+        ]
+        values = RNG(0).normal(size=(2, 3, 4))
+        found = compare(
+            *(
+                table(arm, value=value, contexts=3, metric="pearson_delta", **columns)
+                for arm, value, columns in zip(("far", "near"), values, moved, strict=True)
+            )
+        ).loc[("near", "mine")]
+        return found["difference_high"] - found["difference_low"]
+
+    assert interval(0.3, 0.3) == pytest.approx(interval(0.0, 0.0))
+    assert interval(0.3, 0.0) > 1.2 * interval(0.0, 0.0)

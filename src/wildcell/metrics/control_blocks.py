@@ -8,6 +8,7 @@ by more than their spread tells. A delete-a-block jackknife over the controls sa
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
+from zlib import crc32
 
 import numpy as np
 import pandas as pd
@@ -39,9 +40,7 @@ class WithoutBlocks(NamedTuple):
     n_blocks: Codes
 
 
-def without_blocks(
-    X: Matrix, group: Codes, n_groups: int, rng: np.random.Generator
-) -> WithoutBlocks:
+def without_blocks(X: Matrix, group: Codes, names: Sequence[str], seed: int) -> WithoutBlocks:
     """Deal the cells of each control group to blocks, and leave out each in turn.
 
     Parameters
@@ -50,21 +49,23 @@ def without_blocks(
         Log values of the controls, shape (n_cells, n_genes).
     group
         Of each cell; negative for cells that are passed over.
-    n_groups
-        Number of groups.
-    rng
+    names
+        Of the groups. A group is dealt by its name and the seed alone, so that the same controls
+        fall into the same blocks whatever else is asked.
+    seed
         Deals.
 
     Examples
     --------
     >>> from scipy import sparse
     >>> X = sparse.csr_matrix(np.arange(40.0)[:, None])
-    >>> found = without_blocks(X, np.zeros(40, dtype=int), 1, np.random.default_rng(0))
+    >>> found = without_blocks(X, np.zeros(40, dtype=int), ["liver"], seed=0)
     >>> found.mean.shape, float(found.mean.mean().round(6)), int(found.n_blocks[0])
     ((1, 20, 1), 19.5, 20)
     """
-    block = np.full(len(group), -1)
-    for one in range(n_groups):
+    block, n_groups = np.full(len(group), -1), len(names)
+    for one, name in enumerate(names):
+        rng = np.random.default_rng([seed, crc32(name.encode())])
         rows = rng.permutation(np.flatnonzero(group == one))
         block[rows] = np.arange(len(rows)) % N_BLOCKS
     cells = np.where(group >= 0, group * N_BLOCKS + block, -1)

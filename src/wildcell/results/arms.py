@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 
 from wildcell.errors import UnknownNameError
+from wildcell.metrics.control_blocks import is_of_means
 from wildcell.metrics.metric import METRICS
-from wildcell.names import CONDITION, Status
+from wildcell.names import CONDITION, SHAKEN, SHAKEN_UNDER, Status
 from wildcell.registry import did_you_mean
 from wildcell.results.rank import PARTS, PSEUDO_MODELS, with_nulls, without_shams
-from wildcell.results.stats import UNKNOWN, Estimate, Sample, Term, contrast
+from wildcell.results.stats import UNKNOWN, Estimate, Sample, Shaken, Term, contrast
 
 PLACEBO = "placebo-"
 """What the name of a placebo arm begins with; the rest names the arm that it stands beside."""
@@ -164,6 +165,9 @@ class Comparison:
         Whether means are logarithms of ratios of sums.
     trained_as_base
         The arms that were trained on what the base arm was.
+    shaken
+        How far scores move with the kept controls, by place and row, in columns of `SHAKEN` and
+        `SHAKEN_UNDER`; None where that is not known.
     """
 
     value: pd.DataFrame
@@ -173,6 +177,7 @@ class Comparison:
     clusters: Mapping[str, str]
     is_log: bool = False
     trained_as_base: Collection[str] = ()
+    shaken: Mapping[Place, pd.DataFrame] | None = None
 
     @property
     def places(self) -> set[Place]:
@@ -204,7 +209,17 @@ class Comparison:
         mean = parts.groupby(CONDITION, sort=True).mean()
         names = [mean.index.get_level_values(name).to_numpy(dtype=object) for name in CONDITION]
         sample = Sample(*names, *(mean[part].to_numpy(float) for part in PARTS))
-        return replace(sample, is_log=self.is_log)
+        return replace(sample, is_log=self.is_log, shaken=self._shaken(place, rows))
+
+    def _shaken(self, place: Place, rows: pd.MultiIndex) -> Shaken | None:
+        """Return how the conditions of some rows move with the controls, seeds averaged."""
+        if self.shaken is None:
+            return None
+        moved = self.shaken[place].loc[rows].reset_index()
+        mean = moved.groupby(CONDITION, sort=True)[[*SHAKEN, *SHAKEN_UNDER]].mean()
+        pairs = (moved["seed"].astype(int) // 2).groupby([moved[name] for name in CONDITION])
+        mean = mean.mul(pairs.nunique() ** 0.5, axis=0)
+        return Shaken(mean[SHAKEN].to_numpy(float), mean[SHAKEN_UNDER].to_numpy(float))
 
 
 def comparison_of(scores: pd.DataFrame, clusters: Mapping[str, str]) -> Comparison:
@@ -217,7 +232,22 @@ def comparison_of(scores: pd.DataFrame, clusters: Mapping[str, str]) -> Comparis
     is_log = METRICS.get(str(scores["metric"].iloc[0])).is_log
     without = scores[scores["status"] != Status.OK]
     statuses = without.groupby(["arm", "model"])["status"].agg(lambda found: str(found.mode()[0]))
-    return Comparison(value, numerator, denominator, statuses.to_dict(), clusters, is_log)
+    shaken = _moves(scores)
+    return Comparison(
+        value, numerator, denominator, statuses.to_dict(), clusters, is_log, shaken=shaken
+    )
+
+
+def _moves(scores: pd.DataFrame) -> dict[Place, pd.DataFrame] | None:
+    """Return how far the scores of each place move with the controls; see `Comparison`."""
+    names = [*SHAKEN, *SHAKEN_UNDER]
+    if SHAKEN[0] not in scores or not is_of_means(METRICS.get(str(scores["metric"].iloc[0]))):
+        return None
+    mean = scores.groupby([*ROWS, "arm", "model"])[names].mean()
+    return {
+        Place(str(arm), str(model)): table.droplevel(["arm", "model"])
+        for (arm, model), table in mean.groupby(level=["arm", "model"])
+    }
 
 
 def _row(comparison: Comparison, place: Place, base: str, reference: str) -> dict[str, Any]:

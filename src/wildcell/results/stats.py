@@ -383,17 +383,27 @@ def scaled(model: Sample, reference: Sample, ceiling: Sample, *, best: Best) -> 
 
 
 def _with_parts_of(ceiling: Sample, reference: Sample) -> Sample:
-    """Give a ceiling the denominators of a ratio of sums, where the metric is one."""
+    """Give a ceiling the denominators of a ratio of sums, where the metric is one.
+
+    They move with the controls as the reference's do; the ceiling itself is taken to be known.
+    """
+    shaken = None
+    if reference.shaken is not None:
+        under = reference.shaken.under
+        shaken = Shaken(ceiling.value[:, None] * under, under)
     numerator = ceiling.value * reference.denominator
-    return replace(ceiling, numerator=numerator, denominator=reference.denominator)
+    return replace(ceiling, numerator=numerator, denominator=reference.denominator, shaken=shaken)
 
 
 def _minus(above: Sample, factor: float, headroom: Sample) -> Sample:
+    shaken = None
+    if above.shaken is not None and headroom.shaken is not None:
+        shaken = Shaken(above.shaken.over - factor * headroom.shaken.over, above.shaken.under)
     return replace(
         above,
         value=above.value - factor * headroom.value,
         numerator=above.numerator - factor * headroom.numerator,
-        shaken=None,
+        shaken=shaken,
     )
 
 

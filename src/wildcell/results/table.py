@@ -115,7 +115,7 @@ def compare_arms_of_runs(
 ) -> pd.DataFrame:
     """Compare the arms of all finished runs; see `wildcell.results.arms.compare_arms`."""
     return compare_arms(
-        read_scores(runs),
+        read_scores(runs, with_controls=True),
         _references(runs),
         base=base,
         metrics=metrics,
