@@ -245,5 +245,5 @@ def test_what_controls_do_to_all_conditions_widens_and_cancels_where_both_arms_s
         ).loc[("near", "mine")]
         return found["difference_high"] - found["difference_low"]
 
-    assert interval(0.3, 0.3) == pytest.approx(interval(0.0, 0.0))
-    assert interval(0.3, 0.0) > 1.2 * interval(0.0, 0.0)
+    assert interval(0.9, 0.9) == pytest.approx(interval(0.0, 0.0))
+    assert interval(0.9, 0.0) > 1.2 * interval(0.0, 0.0)
