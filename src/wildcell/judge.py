@@ -203,6 +203,11 @@ class Judge:
         names = groups.astype(str).tolist()
         return without_blocks(cells.lognorm, codes, names, self.truth.origin.seed)
 
+    def prepare(self) -> None:
+        """Compute what depends on the truth alone, for all who score by this judge afterwards."""
+        self.failed()
+        _ = self._kept_without_blocks
+
     def not_applicable(self) -> pd.DataFrame:
         """Return the scores of a model that can answer nothing that is asked."""
         return self._silence(Status.NOT_APPLICABLE)

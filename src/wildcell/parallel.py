@@ -18,8 +18,18 @@ def compiled(function: Kernel) -> Kernel:
     return cast("Kernel", numba.njit(cache=True, nogil=True)(function))
 
 
+THREADS = "WILDCELL_THREADS"
+"""The environment variable that says how many threads a process may have at work."""
+
+
 def cores() -> int:
-    """Return how many cores this process may use, which a scheduler can make fewer than all."""
+    """Return how many cores this process may use, which a scheduler can make fewer than all.
+
+    The environment variable `WILDCELL_THREADS` goes before what the system says.
+    """
+    told = os.environ.get(THREADS, "")
+    if told.isdecimal() and int(told) > 0:
+        return int(told)
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from inspect import signature
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import pandas as pd
 
@@ -20,6 +20,9 @@ from wildcell.registry import did_you_mean
 from wildcell.scenarios.embedding import parse_embedding
 from wildcell.scenarios.scenario import Scenario, gene_count, load_scenario
 from wildcell.store.fingerprint import fingerprint
+
+Variants: TypeAlias = Mapping[str, Any] | Sequence[Mapping[str, Any]]
+"""Options of a model, or several such."""
 
 
 class Entry(NamedTuple):
@@ -77,11 +80,14 @@ def make_plan(
     graph: pd.DataFrame | None = None,
     foreign: Sequence[str | Path | Dataset] | None = None,
     metrics: Sequence[str] | None = None,
-    options: Mapping[str, Mapping[str, Any]] | None = None,
+    options: Mapping[str, Variants] | None = None,
     terms: Terms | None = None,
     aliases: Mapping[str, str] | None = None,
 ) -> Plan:
-    """Look up all names and check all options before anything is computed."""
+    """Look up all names and check all options before anything is computed.
+
+    A model may be given several tables of options; it is run with each.
+    """
     words = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
     changes: dict[str, Any] = {} if genes in {None, words.genes} else {"genes": genes}
     gene_count(changes.get("genes", words.genes))
@@ -166,7 +172,7 @@ def shared_options(
 def _entries(
     models: Sequence[str],
     reference: str,
-    options: Mapping[str, Mapping[str, Any]],
+    options: Mapping[str, Variants],
     terms: Terms | None,
 ) -> dict[str, Entry]:
     """Return the models to run by name, and the reference baseline without options."""
@@ -174,12 +180,20 @@ def _entries(
     if unused:
         hint = did_you_mean(unused[0], models)
         raise OptionError(f"Options are given for {unused[0]!r}, which is not run. {hint}")
-    entries = [_entry(find_model(name, terms), options.get(name, {})) for name in models]
+    entries = [
+        _entry(find_model(name, terms), variant)
+        for name in models
+        for variant in _variants(options.get(name, {}))
+    ]
     found: dict[str, Entry] = {}
     for entry in [*entries, _entry(find_model(reference), {})]:
         if found.setdefault(entry.name, entry).card.version != entry.card.version:
             raise OptionError(f"Two model files give the name {entry.name!r}; rename one.")
     return found
+
+
+def _variants(options: Variants) -> Sequence[Mapping[str, Any]]:
+    return [options] if isinstance(options, Mapping) else options
 
 
 def _load(data: str | Path | Dataset, options: Mapping[str, Any]) -> Dataset:

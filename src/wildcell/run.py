@@ -12,7 +12,7 @@ import pandas as pd
 
 from wildcell.datasets.dataset import Dataset
 from wildcell.difficulty import condition_table
-from wildcell.errors import OptionError
+from wildcell.errors import OptionError, StoreError
 from wildcell.judge import Judge
 from wildcell.ladder import Reference, judged_by_halves, replicate_of_halves
 from wildcell.metrics.convention import Convention, find_conventions
@@ -43,7 +43,7 @@ from wildcell.scenarios.scenario import Scenario
 from wildcell.scenarios.split import Split, make_splits
 from wildcell.scenarios.trained import trained_on
 from wildcell.shared_reliability import shared_reliability
-from wildcell.store.atomic import read_table, write_table
+from wildcell.store.atomic import is_disk_full, read_table, write_table
 from wildcell.store.fingerprint import fingerprint
 from wildcell.store.provenance import Cost, measured, now
 from wildcell.store.runs import (
@@ -190,8 +190,23 @@ def run_scenario(
         terms=terms,
         aliases=aliases,
     )
-    splits = [
-        split
+    folds, names = folds_of(plan, seeds, has_oracles=oracles), names_of(plan)
+    outcomes: list[Outcome] = []
+    for fold in folds:
+        for name in names:
+            on_run(len(outcomes), len(folds) * len(names), f"{name}, seed {fold.split.seed}")
+            outcomes.append(run_one(fold, name, runs))
+            if name in plan.entries:
+                score_otherwise(fold, name, outcomes[-1].folder, others)
+            if name == REPLICATE:
+                keep_halves(fold, outcomes[-1].folder)
+    return outcomes
+
+
+def folds_of(plan: Plan, seeds: Sequence[int] | None, *, has_oracles: bool = False) -> list["Fold"]:
+    """Return what each seed and fold of a plan asks; the scenario's own seeds if None."""
+    return [
+        Fold(plan, split, has_oracles=has_oracles)
         for seed in _checked_seeds(plan.scenario.seeds if seeds is None else seeds)
         for split in make_splits(
             plan.scenario,
@@ -202,20 +217,12 @@ def run_scenario(
             foreign=plan.foreign,
         )
     ]
-    names = [*plan.entries, REPLICATE]
-    if any(item.ceiling is not None for item in find_metrics(plan.scenario.metrics)):
-        names.append(CEILING)
-    outcomes: list[Outcome] = []
-    for split in splits:
-        fold = Fold(plan, split, has_oracles=oracles)
-        for name in names:
-            on_run(len(outcomes), len(splits) * len(names), f"{name}, seed {split.seed}")
-            outcomes.append(run_one(fold, name, runs))
-            if name in plan.entries:
-                score_otherwise(fold, name, outcomes[-1].folder, others)
-            if name == REPLICATE:
-                keep_halves(fold, outcomes[-1].folder)
-    return outcomes
+
+
+def names_of(plan: Plan) -> list[str]:
+    """Return what is run on each fold: models, the replicate, the ceiling where there is one."""
+    has_ceiling = any(item.ceiling is not None for item in find_metrics(plan.scenario.metrics))
+    return [*plan.entries, REPLICATE, *([CEILING] if has_ceiling else [])]
 
 
 def _checked_seeds(seeds: Sequence[int]) -> list[int]:
@@ -362,22 +369,98 @@ def _foreign_fingerprint(plan: Plan, embedding: str) -> str:
     return fingerprint(hashes) if hashes else ""
 
 
-def run_one(fold: Fold, name: str, runs: Path) -> Outcome:
-    """Run one model, the replicate or the ceiling on one fold, unless it is finished."""
-    split = fold.split
+def prepare(fold: Fold, runs: Path) -> None:
+    """Compute and keep what is the same for all who answer a question."""
+    fold.judge.prepare()
+    _ = fold.judged, fold.trained
+    _keep_question(fold, _key(fold, REPLICATE), runs)
+
+
+def _keep_question(fold: Fold, key: RunKey, runs: Path) -> None:
+    keep_conditions(key.conditions(runs), fingerprint(fold.asked), fold.conditions)
+    write_split_tables(key.split_tables(runs), fold.split.tables, key.question)
+
+
+def run_folder(fold: Fold, name: str, runs: Path) -> Path:
+    """Return where a run lies, whether it is finished or not."""
+    return _key(fold, name).folder(runs)
+
+
+def record_in(fold: Fold, name: str, runs: Path) -> dict[str, Any] | None:
+    """Return the record of a run if it is finished.
+
+    Raises
+    ------
+    StoreError
+        There is one that was made from something else.
+    """
+    return finished_record(run_folder(fold, name, runs), fingerprint(_inputs(fold, name)))
+
+
+def run_one(fold: Fold, name: str, runs: Path, *, retry: bool = False) -> Outcome:
+    """Run one model, the replicate or the ceiling on one fold, unless it is finished.
+
+    Parameters
+    ----------
+    fold, name, runs
+        The question, who answers it, and the folder of all runs.
+    retry
+        Whether a run that ended in an error is run again.
+    """
+    return _kept(fold, name, runs, lambda folder: _result(fold, name, folder), retry=retry)
+
+
+def fail_one(
+    fold: Fold, name: str, runs: Path, *, reason: str, log: str, cost: Cost, retry: bool = False
+) -> Outcome:
+    """Keep the run of a model that was stopped, or whose process died, as an error.
+
+    Parameters
+    ----------
+    fold, name, runs, retry
+        As for `run_one`.
+    reason, log
+        What became of it, in a line; the last that it printed.
+    cost
+        What it took until then.
+    """
+    ended = Result(
+        Status.ERROR,
+        fold.judge.failed(),
+        reason,
+        log,
+        is_sealed=fold.plan.entries[name].card.is_sealed,
+    )
+    return _kept(fold, name, runs, lambda _: ended, retry=retry, took=cost)
+
+
+def _inputs(fold: Fold, name: str) -> dict[str, str]:
+    return {**fold.asked, "model": fold.version(name)}
+
+
+def _kept(
+    fold: Fold,
+    name: str,
+    runs: Path,
+    make: Callable[[Path], Result],
+    *,
+    retry: bool,
+    took: Cost | None = None,
+) -> Outcome:
+    """Return the run that is finished, or make it and keep it."""
     key = _key(fold, name)
-    inputs = {**fold.asked, "model": fold.version(name)}
+    inputs = _inputs(fold, name)
     folder = key.folder(runs)
     with claimed(folder):
         found = finished_record(folder, fingerprint(inputs))
-        if found is not None:
+        if found is not None and not (retry and found["status"] == Status.ERROR):
             return Outcome(folder, found, is_new=False)
-        keep_conditions(key.conditions(runs), fingerprint(fold.asked), fold.conditions)
-        write_split_tables(key.split_tables(runs), split.tables, key.question)
+        (folder / RECORD).unlink(missing_ok=True)
+        _keep_question(fold, key, runs)
         started = now()
         with measured() as cost:
-            result = _result(fold, name, folder)
-        cost = whole_cost(cost, result.apart)
+            result = make(folder)
+        cost = took or whole_cost(cost, result.apart)
         if result.prediction is not None:
             write_prediction(folder / PREDICTION, result.prediction)
         task, truth = fold.question
@@ -476,7 +559,9 @@ def _answered(fold: Fold, card: ModelCard, options: Mapping[str, Any], folder: P
             on_ended=apart.append,
         )
         scores, shaken = fold.judge.score_and_shake(prediction, is_applicable=is_applicable)
-    except (Exception, SystemExit) as error:  # noqa: BLE001  a model's crash is a result
+    except (Exception, SystemExit) as error:  # a model's crash is a result
+        if is_disk_full(error):
+            raise StoreError(f"The disk is full, so that {card.name} was stopped.") from error
         reason = f"{type(error).__name__}: {error}"
         log = traceback.format_exc()
         return Result(

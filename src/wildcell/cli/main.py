@@ -38,6 +38,11 @@ VERBS = {
         ),
         "predict": ("answer:predict", "Answer a task folder with one model."),
         "run": ("answer:run", "Run models through a scenario."),
+        "sweep": (
+            "sweep:sweep",
+            "Run scenarios x data x models x seeds x options, many jobs at once.",
+        ),
+        "status": ("sweep:status", "Say how far the jobs of a folder of runs are."),
         "tune": ("tune:tune", "Look for the options of a model on validation conditions."),
         "scaling": ("scaling:scaling", "Measure what models cost as cells and batches grow."),
     },

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import secrets
 import shutil
 import warnings
@@ -16,6 +17,9 @@ import h5py
 import pandas as pd
 
 from wildcell.errors import StoreError
+
+PART = re.compile(r"\..*\.[0-9a-f]{8}\.part")
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @contextmanager
@@ -88,6 +92,20 @@ def write_cells(path: Path, cells: ad.AnnData) -> None:
 def check_table(path: Path) -> None:
     """Raise `StoreError` unless a table can be written under this name."""
     _check_suffix(path, {".parquet", ".csv"})
+
+
+def remove_parts(folder: Path) -> None:
+    """Delete what a process that died left half written; no other may be writing in the folder."""
+    for path in folder.iterdir():
+        if PART.fullmatch(path.name):
+            _remove(path)
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether an error, or what it came from, is a disk that takes no more."""
+    while error.__cause__ is not None and not isinstance(error, OSError):
+        error = error.__cause__
+    return isinstance(error, OSError) and error.errno in NO_ROOM
 
 
 def _check_suffix(path: Path, known: set[str]) -> None:

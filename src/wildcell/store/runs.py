@@ -3,13 +3,14 @@
 import fcntl
 import hashlib
 import json
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 import pandas as pd
@@ -26,10 +27,11 @@ from wildcell.names import (
     SHAM,
     Role,
 )
-from wildcell.store.atomic import write_json, write_table
+from wildcell.store.atomic import remove_parts, write_json, write_table
 from wildcell.store.fingerprint import fingerprint
 
 RECORD = "run.json"
+LOCK = ".lock"
 SCORES = "scores.parquet"
 SHAKEN_FILE = "shaken.parquet"
 OTHERWISE = "scores-{}.parquet"
@@ -98,17 +100,55 @@ def slug(name: str) -> str:
 
 @contextmanager
 def claimed(folder: Path) -> Iterator[None]:
-    """Hold a run folder against other processes; a process that dies lets go of it."""
+    """Hold a run folder against other processes; a process that dies lets go of it.
+
+    The lock is the system's own (`flock`), which on NFS holds between machines, too. What a process
+    that died left half written is deleted.
+
+    Raises
+    ------
+    StoreError
+        The folder cannot be made or written, or lies where files cannot be locked.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / ".lock").open("w")
+        lock = (folder / LOCK).open("a")
     except OSError as error:
         raise StoreError(
             f"{folder} cannot be made or written ({error.strerror}); name another place."
         ) from error
     with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        _lock(lock, fcntl.LOCK_EX, folder)
+        os.utime(lock.fileno())  # since when it is held
+        remove_parts(folder)
         yield
+
+
+def is_held(folder: Path) -> bool:
+    """Whether another process holds a run folder now."""
+    try:
+        lock = (folder / LOCK).open("r+")
+    except OSError:
+        return False
+    with lock:
+        try:
+            _lock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB, folder)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def _lock(lock: TextIO, how: int, folder: Path) -> None:
+    try:
+        fcntl.flock(lock, how)
+    except BlockingIOError:
+        raise
+    except OSError as error:
+        raise StoreError(
+            f"{folder} lies where files cannot be locked ({error.strerror}), so that two processes "
+            "could write to it at once. Name a place on a local disk, on NFS, or on Lustre mounted "
+            "with flock."
+        ) from error
 
 
 def finished_record(folder: Path, inputs: str) -> dict[str, Any] | None:
@@ -161,9 +201,16 @@ def keep_conditions(path: Path, asked: str, make: Callable[[], pd.DataFrame]) ->
     make
         Makes the table.
     """
-    if path.is_file() and set(pd.read_parquet(path, columns=[ASKED])[ASKED]) == {asked}:
-        return
-    write_table(path, make().assign(**{ASKED: asked}))
+    if not _is_of(path, asked):
+        write_table(path, make().assign(**{ASKED: asked}))
+
+
+def _is_of(path: Path, asked: str) -> bool:
+    """Whether a table is there, whole, and of this question."""
+    try:
+        return set(pd.read_parquet(path, columns=[ASKED])[ASKED]) == {asked}
+    except (OSError, ValueError):  # Arrow's errors of damaged files are of these kinds
+        return False
 
 
 def read_conditions(runs: Path) -> pd.DataFrame:

@@ -1,0 +1,212 @@
+"""The jobs of a sweep on this machine, so many at a time."""
+
+import select
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from wildcell.sweeps.channel import Channel
+from wildcell.sweeps.layout import Question, State
+from wildcell.sweeps.stem_process import StemDiedError, StemProcess
+
+REST_S = 0.5
+"""How long a job that another process is at is left alone."""
+
+LONGEST_WAIT_S = 1.0
+
+MOST_DEATHS = 2
+"""A question whose process died so often is given up."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a job ended.
+
+    Attributes
+    ----------
+    question, model
+        Which it was.
+    status, reason
+        Those of its run, "" if there is none.
+    is_new
+        Whether it was finished now.
+    failure
+        Why there is no run, "" if there is one.
+    """
+
+    question: Question
+    model: str
+    status: str = ""
+    reason: str = ""
+    is_new: bool = False
+    failure: str = ""
+
+
+OnEnd = Callable[[Ended], object]
+
+
+@dataclass
+class Asked:
+    """A question, and how far its jobs are."""
+
+    stem: StemProcess
+    index: int
+    question: Question
+    waiting: deque[str]
+    working: set[str] = field(default_factory=set)
+    held: set[str] = field(default_factory=set)
+    channel: Channel | None = None
+    is_ready: bool = False
+    deaths: int = 0
+    rests_until: float = 0.0
+
+    @classmethod
+    def of(cls, stem: StemProcess, index: int, question: Question) -> "Asked":
+        """Return a question with its open jobs waiting."""
+        names = deque(job.model for job in question.jobs if job.state is State.OPEN)
+        return cls(stem, index, question, names)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether no job is left."""
+        return not self.waiting and not self.working
+
+    def take(self) -> str | None:
+        """Return the next job, None where all that are left are another's for now."""
+        for _ in range(len(self.waiting)):
+            if self.waiting[0] not in self.held:
+                return self.waiting.popleft()
+            self.waiting.rotate(-1)
+        if not self.waiting or time.monotonic() < self.rests_until:
+            return None
+        return self.waiting.popleft()
+
+
+class Crew:
+    """So many jobs at a time, those of a question after each other where that will do.
+
+    Parameters
+    ----------
+    asked
+        Questions, in the order in which they are opened.
+    n_workers
+        Jobs at a time; a question that is being prepared counts as one.
+    on_end
+        Called with each job that ended.
+    """
+
+    def __init__(self, asked: Sequence[Asked], *, n_workers: int, on_end: OnEnd) -> None:
+        self.asked = [one for one in asked if not one.is_done]
+        self.n_workers = n_workers
+        self.on_end = on_end
+
+    def work(self) -> None:
+        """Run all jobs; when it is interrupted, stop those at work."""
+        try:
+            while self.asked:
+                self._fill()
+                self._listen()
+                self._put_away()
+        finally:
+            for one in self._opened():
+                self._close(one)
+
+    def _opened(self) -> list[Asked]:
+        return [one for one in self.asked if one.channel is not None]
+
+    def _n_free(self) -> int:
+        opened = self._opened()
+        return self.n_workers - sum(len(one.working) if one.is_ready else 1 for one in opened)
+
+    def _fill(self) -> None:
+        """Give what is free the next jobs of open questions, and open others."""
+        for one in self._opened():
+            while one.is_ready and self._n_free() > 0 and (name := one.take()) is not None:
+                one.working.add(name)
+                self._tell(one, {"job": name})
+        for one in self.asked:
+            if self._n_free() < 1 or len(self._opened()) >= self.n_workers:
+                return
+            if one.channel is None:
+                self._open(one)
+
+    def _open(self, one: Asked) -> None:
+        try:
+            one.channel = one.stem.open(one.index)
+        except StemDiedError as error:
+            self._lose(one, str(error))
+
+    def _tell(self, one: Asked, words: dict[str, Any]) -> None:
+        assert one.channel is not None
+        with suppress(OSError):  # it died, which is seen when it is listened to
+            one.channel.send(words)
+
+    def _listen(self) -> None:
+        channels = {one.channel: one for one in self.asked if one.channel is not None}
+        if any(one.held and not one.working for one in channels.values()):
+            wait = REST_S
+        else:
+            wait = LONGEST_WAIT_S
+        ready, _, _ = select.select(list(channels), [], [], wait if channels else 0)
+        for channel in ready:
+            self._hear(channels[channel], channel)
+
+    def _hear(self, one: Asked, channel: Channel) -> None:
+        """Take in all that a question says."""
+        while True:
+            words = channel.receive()
+            if words is None:
+                self._lose(one, "the process of its question died")
+                return
+            self._take_in(one, words)
+            if not channel.has_more or one.channel is None:
+                return
+
+    def _take_in(self, one: Asked, words: dict[str, Any]) -> None:
+        if "ready" in words:
+            one.is_ready = True
+        elif "problem" in words:
+            self._give_up(one, words["problem"])
+        else:
+            name = words.pop("ended")
+            one.working.discard(name)
+            one.held.discard(name)
+            if words.get("held"):
+                one.held.add(name)
+                one.waiting.append(name)
+                one.rests_until = time.monotonic() + REST_S
+            else:
+                self.on_end(Ended(one.question, name, **words))
+
+    def _lose(self, one: Asked, reason: str) -> None:
+        """Have another go at a question whose process died, unless it died before."""
+        self._close(one)
+        one.deaths += 1
+        one.waiting.extendleft(sorted(one.working))
+        one.working.clear()
+        if one.deaths >= MOST_DEATHS:
+            self._give_up(one, f"{reason}, {one.deaths} times: the system may be short of memory")
+
+    def _give_up(self, one: Asked, reason: str) -> None:
+        for name in one.waiting:
+            self.on_end(Ended(one.question, name, failure=reason))
+        one.waiting.clear()
+        self._close(one)
+
+    def _close(self, one: Asked) -> None:
+        if one.channel is not None:
+            one.channel.close()
+        one.channel, one.is_ready = None, False
+
+    def _put_away(self) -> None:
+        """Close what is done, and the screens that nothing is asked of any more."""
+        for one in self.asked:
+            if one.is_done:
+                self._close(one)
+        stems = {one.stem for one in self.asked}
+        self.asked = [one for one in self.asked if not one.is_done]
+        for stem in stems - {one.stem for one in self.asked}:
+            stem.close()
