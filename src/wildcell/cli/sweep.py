@@ -177,7 +177,8 @@ def status(
     printer().print(table)
     counts = jobs["state"].value_counts()
     told = ", ".join(f"{counts.get(state, 0)} {state}" for state in states)
-    print(f"\n{len(jobs)} jobs: {told}. They took {_time(jobs['cpu_s'].sum())} of CPU.")
+    print(f"\n{len(jobs)} jobs: {told}.")
+    print(f"Those that ended took {_time(jobs['cpu_s'].sum())} of CPU.")
     for model, reason, n in reasons(jobs):
         print(f"failed: {model} in {n} jobs: {reason}")
     for _, job in jobs[jobs["state"] == JobState.RUNNING].iterrows():
