@@ -77,6 +77,12 @@ class Leaves(NoChange):
         os._exit(4)
 
 
+class KillsItsParent(NoChange):
+    def fit(self, task):
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(600)
+
+
 class Hungry(NoChange):
     def fit(self, task):
         taken = []

@@ -112,6 +112,19 @@ def is_alive(pid):
     return state != "Z"
 
 
+def test_a_question_whose_process_is_killed_is_prepared_anew_for_the_others(
+    sweeping, serially, make_sweep, content, own
+):
+    runs, swept = sweeping(
+        "runs", make_sweep([own("KillsItsParent"), "no-change", "ridge"], ["iid"])
+    )
+    (failure,) = [end for end in swept.ended if end.failure]
+    assert failure.model == "own:KillsItsParent"
+    assert "died" in failure.failure
+    assert states(runs) == {"done": 5, "failed": 1}
+    assert content(runs) == content(serially("clean", make_sweep(["no-change", "ridge"], ["iid"])))
+
+
 def test_errors_are_run_again_where_that_is_asked_for(sweeping, make_sweep, own):
     sweep = make_sweep([own("Slow")], ["iid"])
     runs, _ = sweeping("runs", sweep, terms=Terms(max_seconds=2.0))

@@ -1,7 +1,9 @@
 """Many runs at once, shown first, and gone on with."""
 
+import signal
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -70,9 +72,19 @@ def sweep(
             layouts = plan_sweep(words, setting)
         _show_plan(layouts, [runs, *(past or [])])
         return
-    with counting(str(plan)) as show:
+    with counting(str(plan)) as show, _ended_politely():
         swept = run_sweep(words, setting, n_workers=workers, on_job=show)
     _show_end(swept, runs)
+
+
+@contextmanager
+def _ended_politely() -> Iterator[None]:
+    """Take a polite kill, as schedulers send it before their time is up, for Ctrl-C."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _show_plan(layouts: "Sequence[Layout]", folders: Sequence[Path]) -> None:

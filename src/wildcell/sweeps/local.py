@@ -2,7 +2,7 @@
 
 import select
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ REST_S = 0.5
 LONGEST_WAIT_S = 1.0
 
 MOST_DEATHS = 2
-"""A question whose process died so often is given up."""
+"""A question whose process died so often is given up, or the job that was at work each time."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,7 @@ class Asked:
     waiting: deque[str]
     working: set[str] = field(default_factory=set)
     held: set[str] = field(default_factory=set)
+    blamed: Counter[str] = field(default_factory=Counter)
     channel: Channel | None = None
     is_ready: bool = False
     deaths: int = 0
@@ -75,14 +76,21 @@ class Asked:
         return not self.waiting and not self.working
 
     def take(self) -> str | None:
-        """Return the next job, None where all that are left are another's for now."""
-        for _ in range(len(self.waiting)):
-            if self.waiting[0] not in self.held:
-                return self.waiting.popleft()
-            self.waiting.rotate(-1)
-        if not self.waiting or time.monotonic() < self.rests_until:
+        """Return the next job, None where all that are left must wait.
+
+        Those that another process is at come last, after those at work when their question died,
+        which are run one at a time, with none beside them.
+        """
+        if self.blamed.keys() & self.working:
             return None
-        return self.waiting.popleft()
+        free = [name for name in self.waiting if name not in self.held]
+        chosen = next((name for name in free if name not in self.blamed), None)
+        if chosen is None and not self.working:
+            is_rested = time.monotonic() >= self.rests_until
+            chosen = next(iter(free or (self.waiting if is_rested else ())), None)
+        if chosen is not None:
+            self.waiting.remove(chosen)
+        return chosen
 
 
 class Crew:
@@ -182,13 +190,23 @@ class Crew:
                 self.on_end(Ended(one.question, name, **words))
 
     def _lose(self, one: Asked, reason: str) -> None:
-        """Have another go at a question whose process died, unless it died before."""
+        """Have another go at a question whose process died, and at the jobs at work then.
+
+        What was at work twice is given up; where nothing was, the question is.
+        """
         self._close(one)
-        one.deaths += 1
-        one.waiting.extendleft(sorted(one.working))
+        reason = f"{reason} {MOST_DEATHS} times: the system may be short of memory"
+        if not one.working:
+            one.deaths += 1
+            if one.deaths >= MOST_DEATHS:
+                self._give_up(one, reason)
+        one.blamed.update(one.working)
+        for name in sorted(one.working):
+            if one.blamed[name] < MOST_DEATHS:
+                one.waiting.append(name)
+            else:
+                self.on_end(Ended(one.question, name, failure=reason))
         one.working.clear()
-        if one.deaths >= MOST_DEATHS:
-            self._give_up(one, f"{reason}, {one.deaths} times: the system may be short of memory")
 
     def _give_up(self, one: Asked, reason: str) -> None:
         for name in one.waiting:

@@ -12,6 +12,7 @@ from wildcell.sweeps.channel import Channel
 from wildcell.sweeps.child import GRACE_S, Child, fork
 from wildcell.sweeps.layout import Problem, lay_out
 from wildcell.sweeps.question import serve_question
+from wildcell.sweeps.rehearsal import rehearse
 from wildcell.sweeps.setting import Setting
 from wildcell.sweeps.sweep_file import Screen, Sweep
 
@@ -26,19 +27,23 @@ def main() -> None:
     if words is None:
         return
     setting = Setting.of(words["setting"])
-    folds, layout = lay_out(Sweep.of(words["sweep"]), Screen(**words["screen"]), setting)
+    sweep = Sweep.of(words["sweep"])
+    folds, layout = lay_out(sweep, Screen(**words["screen"]), setting)
     channel.send(
         {
             "questions": [question.words() for question in layout.questions],
             "problems": [Problem._asdict(problem) for problem in layout.problems],
         }
     )
-    _serve(folds, setting, channel, scratch)
+    _serve(sweep, folds, setting, channel, scratch)
 
 
-def _serve(folds: list[Fold], setting: Setting, channel: Channel, scratch: Path) -> None:
+def _serve(
+    sweep: Sweep, folds: list[Fold], setting: Setting, channel: Channel, scratch: Path
+) -> None:
     """Fork a process for each question that the channel asks to open, until it is closed."""
     children: list[Child] = []
+    is_rehearsed = False
     while True:
         ready, _, _ = select.select([channel], [], [], LONGEST_NAP_S if children else None)
         children = [child for child in children if child.watch() is None]
@@ -47,6 +52,9 @@ def _serve(folds: list[Fold], setting: Setting, channel: Channel, scratch: Path)
         words = channel.receive()
         if words is None:
             break
+        if not is_rehearsed:
+            rehearse(sweep, scratch)
+            is_rehearsed = True
         index, handed = int(words["open"]), channel.handed()
         printed = scratch / f"question-{os.getpid()}-{index}.txt"
         children.append(
