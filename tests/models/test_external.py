@@ -299,7 +299,7 @@ def test_a_process_that_is_killed_is_told_from_one_that_fails(task, folder_of):
     [
         ("", "left no prediction"),
         ("out.write_text('garbage')", "answer.csv has no column context"),
-        ("out.mkdir()", "left garbage: answer.csv cannot be read"),
+        ("out.mkdir()", "left garbage: answer.csv is a folder, not a file"),
         ("write(genes, rows, ['context', 'what'])", "has no column perturbation"),
         ("write(genes[1:], [row[:-1] for row in rows])", "lacks 1 of 60 genes"),
         ("write(['x' + gene for gene in genes], rows)", "lacks 60 of 60 genes"),

@@ -40,6 +40,7 @@ from wildcell.datasets.read import (
 )
 from wildcell.datasets.symbols import GeneNames, read_gene_names, rename_genes, rename_perturbed
 from wildcell.errors import DataError, OptionError
+from wildcell.guards.hdf5 import check_hdf5
 from wildcell.names import CONDITION, SCHEMA_VERSION, UNS, Expression, Modality
 from wildcell.store.atomic import write_cells
 
@@ -178,6 +179,8 @@ def _read_sparse(path: Path) -> ad.AnnData:
     try:
         with h5py.File(path) as file:
             is_dense = path.suffix == ".h5ad" and isinstance(file.get("X"), h5py.Dataset)
+            if is_dense:
+                check_hdf5(file, path, loaded=[name for name in file if name != "X"])
         if is_dense:
             return ad.read_h5ad(path, as_sparse=("X",))
     except UNREADABLE:

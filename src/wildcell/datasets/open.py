@@ -15,6 +15,9 @@ from scipy import sparse
 
 from wildcell.datasets.read import check_exists, explaining, read_cells
 from wildcell.errors import DataError
+from wildcell.guards.hdf5 import check_hdf5
+from wildcell.guards.limits import check_regular
+from wildcell.guards.zarr_folder import check_zarr
 from wildcell.names import UNS
 from wildcell.store.fingerprint import content_hash, fingerprint
 from wildcell.streams.matrix import (
@@ -29,6 +32,9 @@ from wildcell.streams.matrix import (
 )
 
 Group: TypeAlias = Any  # h5py comes without types
+
+LOADED = ("obs", "var", "uns")
+"""What is read whole of a file whose numbers are left in it."""
 
 
 @dataclass(frozen=True)
@@ -174,9 +180,13 @@ def _opened(path: Path) -> Iterator[Group]:
     with ExitStack() as stack:
         stack.enter_context(explaining(path, path.suffix[1:]))
         if path.suffix == ".zarr":
+            check_zarr(path, loaded=LOADED)
             yield zarr.open_group(path, mode="r")
         else:
-            yield stack.enter_context(h5py.File(path))
+            check_regular(path)
+            file = stack.enter_context(h5py.File(path))
+            check_hdf5(file, path, loaded=LOADED)
+            yield file
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,21 @@ import numpy as np
 import pandas as pd
 from anndata._io.specs.registry import IORegistryError  # anndata exports it nowhere
 from scipy import sparse
-from scipy.io import mmread
+from scipy.io import mminfo, mmread
 
 from wildcell.datasets.labels import some_of
 from wildcell.errors import DataError
+from wildcell.guards.hdf5 import check_hdf5
+from wildcell.guards.limits import check_memory, check_regular, unchanged
+from wildcell.guards.tables import read_parquet
+from wildcell.guards.texts import open_bytes
+from wildcell.guards.zarr_folder import check_zarr
 from wildcell.store.fingerprint import file_sha256
 
 CELLS_SUFFIXES = (".h5ad", ".zarr")
+
+BYTES_PER_ENTRY = 16
+"""Of a value of a matrix with its place."""
 
 UNREADABLE = (
     OSError,
@@ -32,6 +40,7 @@ UNREADABLE = (
     AttributeError,
     ArithmeticError,
     AssertionError,
+    MemoryError,
     zlib.error,
     IORegistryError,
 )
@@ -46,13 +55,48 @@ def read_cells(path: Path) -> ad.AnnData:
     Raises
     ------
     DataError
-        The file is absent, empty, truncated, or not what its suffix says.
+        The file is absent, empty, truncated, or not what its suffix says; or it is one that a
+        guard refuses (see `wildcell.guards`).
     """
     check_exists(path)
     if path.suffix not in CELLS_SUFFIXES:
         raise DataError(f"{path} is neither .h5ad nor .zarr; convert it with: wildcell curate")
-    with explaining(path, path.suffix[1:]):
-        return ad.read_zarr(path) if path.suffix == ".zarr" else ad.read_h5ad(path)
+    with explaining(path, path.suffix[1:]), unchanged(path):
+        check_store(path)
+        cells = ad.read_zarr(path) if path.suffix == ".zarr" else ad.read_h5ad(path)
+        check_sparse(cells)
+        return cells
+
+
+def check_store(path: Path) -> None:
+    """Look at a file of cells before all of it is read (see `wildcell.guards`).
+
+    Raises
+    ------
+    DataError
+        A guard refuses it.
+    """
+    if path.suffix == ".zarr":
+        check_zarr(path)
+        return
+    check_regular(path)
+    with h5py.File(path) as file:
+        check_hdf5(file, path)
+
+
+def check_sparse(cells: ad.AnnData) -> None:
+    """Refuse sparse matrices with values beyond their shape, which nothing else looks at.
+
+    Raises
+    ------
+    ValueError
+        There is one.
+    """
+    raw = [] if cells.raw is None else [cells.raw.X]
+    aligned = (cells.layers, cells.obsm, cells.varm, cells.obsp, cells.varp)
+    for matrix in (cells.X, *raw, *(value for group in aligned for value in group.values())):
+        if sparse.issparse(matrix):
+            matrix.check_format(full_check=True)
 
 
 def read_source(path: Path) -> ad.AnnData:
@@ -75,6 +119,7 @@ def read_source(path: Path) -> ad.AnnData:
         return _read_10x_folder(path)
     if path.suffix == ".h5":
         with explaining(path, "a Cell Ranger .h5"), h5py.File(path) as file:
+            check_hdf5(file, path)
             return _read_10x_h5(path, file)
     raise DataError(
         f"{path} is of no known format; these can be read: .h5ad, .zarr, Cell Ranger's .h5, and "
@@ -121,10 +166,13 @@ def read_labels(path: Path) -> pd.DataFrame:
 
 def _read_table(path: Path) -> pd.DataFrame:
     if path.suffix == ".parquet":
-        table = pd.read_parquet(path)
+        table = read_parquet(path)
         return table if isinstance(table.index, pd.RangeIndex) else table.reset_index()
     separator = "," if ".csv" in path.suffixes else "\t"
-    return pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, na_values=["", "NA"])
+    with open_bytes(path) as file:
+        return pd.read_csv(
+            file, sep=separator, dtype=str, keep_default_na=False, na_values=["", "NA"]
+        )
 
 
 def check_exists(path: Path) -> None:
@@ -166,13 +214,14 @@ def _read_10x_h5(path: Path, file: Group) -> ad.AnnData:
     matrix = sparse.csc_matrix(
         (group["data"][:], group["indices"][:], group["indptr"][:]), shape=tuple(group["shape"][:])
     )
+    matrix.check_format(full_check=True)
     table = pd.DataFrame({name: values.asstr()[:] for name, values in genes.items()})
     return _assemble(path, matrix.T, list(group["barcodes"].asstr()[:]), table)
 
 
 def _read_10x_folder(folder: Path) -> ad.AnnData:
     with explaining(folder, "a folder of Cell Ranger"):
-        matrix = mmread(_part(folder, "matrix.mtx"))
+        matrix = _read_matrix(_part(folder, "matrix.mtx"))
         barcodes = _read_columns(_part(folder, "barcodes.tsv"))[0]
         table = _read_columns(_part(folder, "features.tsv", "genes.tsv"))
         names = dict(enumerate(["id", "symbol", "type"]))
@@ -193,10 +242,21 @@ def _part(folder: Path, *names: str) -> Path:
     return found[0]
 
 
+def _read_matrix(path: Path) -> sparse.spmatrix:
+    """Read a Matrix Market file, unless its first lines promise more than can be."""
+    with open_bytes(path) as file:
+        n_rows, n_columns, n_values, kind, *_ = mminfo(file)
+    longest = max(n_rows, n_columns) if kind == "coordinate" else n_rows * n_columns
+    check_memory(f"The matrix of {path}", BYTES_PER_ENTRY * (longest + n_values))
+    with open_bytes(path) as file:
+        return mmread(file)
+
+
 def _read_columns(path: Path) -> pd.DataFrame:
-    return pd.read_csv(
-        path, sep="\t", header=None, dtype=str, keep_default_na=False, quoting=QUOTE_NONE
-    )
+    with open_bytes(path) as file:
+        return pd.read_csv(
+            file, sep="\t", header=None, dtype=str, keep_default_na=False, quoting=QUOTE_NONE
+        )
 
 
 def _assemble(

@@ -13,6 +13,7 @@ from wildcell.arrays import Booleans
 from wildcell.datasets.labels import as_text, some_of
 from wildcell.datasets.read import UNREADABLE
 from wildcell.errors import DataError
+from wildcell.guards.texts import open_bytes
 
 VERSION = re.compile(r"\.\d+$")
 HGNC_COLUMNS = {"symbol", "prev_symbol", "alias_symbol", "ensembl_gene_id"}
@@ -165,7 +166,8 @@ def rename_perturbed(
 def _read_table(path: Path) -> pd.DataFrame:
     separator = "," if ".csv" in path.suffixes else "\t"
     try:
-        return pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False)
+        with open_bytes(path) as file:
+            return pd.read_csv(file, sep=separator, dtype=str, keep_default_na=False)
     except UNREADABLE as error:
         raise DataError(
             f"{path} cannot be read as a table of names of genes ({type(error).__name__}: {error})."

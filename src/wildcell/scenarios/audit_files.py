@@ -12,9 +12,11 @@ import pandas as pd
 from wildcell.arrays import as_csr
 from wildcell.datasets.dataset import COMPONENT_COLUMNS, Dataset
 from wildcell.datasets.load import load_dataset
-from wildcell.datasets.read import read_cells
+from wildcell.datasets.read import UNREADABLE, read_cells
 from wildcell.datasets.symbols import read_gene_names
 from wildcell.errors import DataError, OptionError
+from wildcell.guards.hdf5 import check_hdf5
+from wildcell.guards.texts import open_bytes
 from wildcell.names import CONDITION, UNS, Expression, Role
 from wildcell.scenarios.controls import common_controls, kept_controls
 from wildcell.scenarios.duplicates import Pile
@@ -176,9 +178,10 @@ def read_screen(data: str) -> Screen:
         raise DataError(f"There is no file {path}.")
     try:
         with h5py.File(path) as file:
+            check_hdf5(file, path, loaded=("obs", "var", "uns"))
             obs, var, uns = (ad.io.read_elem(file[name]) for name in ("obs", "var", "uns"))
         rows = read_rows(path, Expression(str(uns[UNS]["expression"])))
-    except (OSError, KeyError, ValueError) as error:
+    except UNREADABLE as error:
         raise DataError(f"{path} cannot be read as a curated h5ad file: {error}.") from error
     return _screen(obs, var, uns, rows)
 
@@ -196,7 +199,8 @@ def _read_split(path: Path) -> pd.DataFrame:
             "column role."
         )
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        with open_bytes(path) as file:
+            table = pd.read_csv(file, dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:
         raise OptionError(f"{path} cannot be read as a split: {error}.") from error
     if "role" not in table or not ("cell" in table or set(CONDITION) <= set(table)):

@@ -1,5 +1,7 @@
 """Embeddings of cells, read from a file."""
 
+import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,9 +15,23 @@ from scipy import sparse
 from wildcell.arrays import Floats
 from wildcell.datasets.labels import some_of
 from wildcell.errors import DataError, OptionError
+from wildcell.guards.archives import open_npz
+from wildcell.guards.hdf5 import check_hdf5
+from wildcell.guards.tables import read_parquet
 from wildcell.registry import did_you_mean
 
-UNREADABLE = (OSError, EOFError, KeyError, ValueError, TypeError, RuntimeError)
+UNREADABLE = (
+    OSError,
+    EOFError,
+    LookupError,
+    ValueError,
+    TypeError,
+    RuntimeError,
+    MemoryError,
+    AttributeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 """What readers raise on files that are damaged or not what their name says."""
 
 
@@ -63,12 +79,12 @@ def read_embedding(path: Path, *, key: str = "") -> pd.DataFrame:
 
 
 def _read_npz(path: Path, key: str) -> tuple[Any, Any]:  # noqa: ARG001 - as the other readers
-    with np.load(path, allow_pickle=False) as arrays:
+    with open_npz(path) as arrays:
         return arrays["names"], arrays["embedding"]
 
 
 def _read_parquet(path: Path, key: str) -> tuple[Any, Any]:  # noqa: ARG001
-    table = pd.read_parquet(path)
+    table = read_parquet(path)
     if isinstance(table.index, pd.RangeIndex):
         table = table.set_index(table.columns[0])
     return table.index, table
@@ -76,6 +92,7 @@ def _read_parquet(path: Path, key: str) -> tuple[Any, Any]:  # noqa: ARG001
 
 def _read_h5ad(path: Path, key: str) -> tuple[Any, Any]:
     with h5py.File(path) as file:
+        check_hdf5(file, path, loaded=("obs", "obsm"))
         if key not in file["obsm"]:
             raise OptionError(
                 f"{path} has no obsm[{key!r}]; name one as file:{path}#KEY. "

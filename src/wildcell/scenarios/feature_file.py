@@ -12,6 +12,8 @@ import pyarrow.parquet as pq
 
 from wildcell.datasets.dataset import Dataset
 from wildcell.errors import DataError, OptionError
+from wildcell.guards.tables import check_parquet
+from wildcell.guards.texts import parse_json
 from wildcell.scenarios.feature_arms import checked_features
 from wildcell.store.atomic import writing
 from wildcell.store.fingerprint import fingerprint
@@ -147,8 +149,9 @@ def read_origin(path: Path) -> dict[str, Any]:
     """
     if path.suffix != ".parquet":
         return {}
-    try:
-        metadata = pq.read_schema(path).metadata or {}
-        return dict(json.loads(metadata.get(KEY, b"{}")))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read as Parquet: {error}.") from error
+    check_parquet(path)
+    metadata = pq.read_schema(path).metadata or {}
+    origin = parse_json(metadata.get(KEY, b"{}").decode(errors="replace"), f"The origin in {path}")
+    if not isinstance(origin, dict):
+        raise DataError(f"The origin in {path} is no mapping.")
+    return origin

@@ -1,6 +1,7 @@
 """Features of perturbation components, from a file of one's own."""
 
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from pickle import UnpicklingError
@@ -11,10 +12,27 @@ import pandas as pd
 
 from wildcell.datasets.labels import some_of
 from wildcell.errors import DataError, MissingExtraError, OptionError
+from wildcell.guards.archives import check_zip, open_npz
+from wildcell.guards.limits import check_memory
+from wildcell.guards.tables import read_parquet
+from wildcell.guards.texts import open_bytes
 from wildcell.scenarios.feature_arms import checked_features
 from wildcell.scenarios.feature_file import read_origin, with_origin
 
-UNREADABLE = (OSError, EOFError, KeyError, ValueError, RuntimeError, zipfile.BadZipFile)
+UNREADABLE = (
+    OSError,
+    EOFError,
+    LookupError,
+    TypeError,
+    ValueError,
+    RuntimeError,
+    MemoryError,
+    AttributeError,
+    AssertionError,
+    NotImplementedError,
+    zlib.error,
+    zipfile.BadZipFile,
+)
 """What readers raise on files that are damaged or not what their name says."""
 
 MISSING_NUMBERS = ["", "NA", "NaN", "nan", "null"]
@@ -63,7 +81,8 @@ def read_features(path: Path) -> pd.DataFrame:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise DataError(f"{path} cannot be read as a {path.suffix} file: {reason}.") from error
     except DataError as error:
-        raise DataError(f"{path}: {error}") from error
+        said = str(error)
+        raise DataError(said if str(path) in said else f"{path}: {said}") from error
     named = table.set_axis(table.index.astype(str)).rename_axis("component")
     return with_origin(_checked(path, named), read_origin(path))
 
@@ -80,14 +99,16 @@ def _checked(path: Path, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
-    return _named_by_first_column(pd.read_parquet(path))
+    return _named_by_first_column(read_parquet(path))
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
-    first, *others = pd.read_csv(path, nrows=0).columns
+    with open_bytes(path) as file:
+        first, *others = pd.read_csv(file, nrows=0).columns
     # A gene may be called NA or 007; only numbers can be missing.
     missing = dict.fromkeys(others, MISSING_NUMBERS)
-    table = pd.read_csv(path, dtype={first: str}, na_values=missing, keep_default_na=False)
+    with open_bytes(path) as file:
+        table = pd.read_csv(file, dtype={first: str}, na_values=missing, keep_default_na=False)
     if not isinstance(table.index, pd.RangeIndex):
         raise DataError("its rows have more values than its first line; give each column a name.")
     return _named_by_first_column(table)
@@ -100,13 +121,13 @@ def _named_by_first_column(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _read_npz(path: Path) -> pd.DataFrame:
-    with np.load(path, allow_pickle=False) as arrays:
+    with open_npz(path) as arrays:
         lacking = {"names", "features"} - set(arrays)
         if lacking:
             raise DataError(
                 f"it has the arrays {', '.join(arrays) or 'none'}; name two `names` and `features`."
             )
-        names, values = _array(arrays, "names"), _array(arrays, "features")
+        names, values = arrays["names"], arrays["features"]
     if values.ndim != 2 or names.shape != values.shape[:1]:
         raise DataError(
             f"features of shape {values.shape} do not fit names of shape {names.shape}; "
@@ -117,21 +138,12 @@ def _read_npz(path: Path) -> pd.DataFrame:
     )
 
 
-def _array(arrays: Any, name: str) -> np.ndarray[Any, Any]:
-    try:
-        return arrays[name]
-    except ValueError as error:
-        raise DataError(
-            f"`{name}` is an array of Python objects, which is not read because it could run "
-            "code; save text or numbers, such as np.array(names, dtype=str)."
-        ) from error
-
-
 def _read_torch(path: Path) -> pd.DataFrame:
     try:
         import torch  # noqa: PLC0415 - an extra, and slow to import
     except ImportError as error:
         raise MissingExtraError("Reading a .pt file", "torch") from error
+    check_zip(path)
     try:
         vectors = torch.load(path, map_location="cpu", weights_only=True)
     except UnpicklingError as error:
@@ -143,6 +155,7 @@ def _read_torch(path: Path) -> pd.DataFrame:
         raise DataError("it does not hold a dictionary from names to tensors.")
     if any(vector.is_complex() for vector in vectors.values()):
         raise DataError("its tensors are complex; features are real numbers.")
+    check_memory(str(path), sum(8 * vector.numel() for vector in vectors.values()))
     # Tensors of bfloat16 cannot become arrays.
     return _table_of({name: vector.to(torch.float64).numpy() for name, vector in vectors.items()})
 

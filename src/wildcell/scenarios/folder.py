@@ -1,7 +1,8 @@
 """The task folder, which any model can read, and the judge's file, which none should."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from wildcell.arrays import as_csr
 from wildcell.datasets.dataset import COMPONENT_COLUMNS
 from wildcell.datasets.read import read_cells
 from wildcell.errors import DataError, PredictionError, StoreError
+from wildcell.guards.tables import read_parquet
+from wildcell.guards.texts import open_bytes, parse_json, read_text
 from wildcell.names import CONDITION, SHAM, UNS, Expression, Kind
 from wildcell.scenarios.feature_file import write_as_told
 from wildcell.scenarios.graph_file import read_graph
@@ -115,8 +118,8 @@ def read_task(folder: Path) -> Task:
         )
     try:
         query = _read_query(folder)
-        said = json.loads((folder / "preprocess.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, KeyError) as error:
+        said = _read_preprocessing(folder / "preprocess.json")
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{folder} holds a table that cannot be read: {error}.") from error
     return Task(
         from_anndata(read_cells(folder / "train.h5ad")),
@@ -128,18 +131,29 @@ def read_task(folder: Path) -> Task:
     )
 
 
+def _read_preprocessing(path: Path) -> dict[str, Any]:
+    said = parse_json(read_text(path), str(path))
+    if not isinstance(said, dict):
+        raise DataError(f"{path} holds no settings by name.")
+    return said
+
+
+def _read_table(path: Path) -> pd.DataFrame:
+    with open_bytes(path) as file:
+        return pd.read_csv(file, dtype=str, keep_default_na=False)
+
+
 def _read_query(folder: Path) -> Query:
-    texts: dict[str, Any] = {"keep_default_na": False, "dtype": str}
-    components = pd.read_csv(folder / "components.csv", **texts)
+    components = _read_table(folder / "components.csv")
     for number in ("dose", "time"):
         components[number] = pd.to_numeric(components[number])
-    conditions = pd.read_csv(folder / "query.csv", **texts)
+    conditions = _read_table(folder / "query.csv")
     features, graph = (folder / name for name in OPTIONAL_FILES)
     return Query(
         conditions=conditions[[*CONDITION, "control_group", "category"]],
         controls=from_anndata(read_cells(folder / "controls_given.h5ad")),
         components=components[COMPONENT_COLUMNS],
-        features=pd.read_parquet(features) if features.is_file() else None,
+        features=read_parquet(features) if features.is_file() else None,
         graph=read_graph(graph) if graph.is_file() else None,
     )
 
@@ -175,6 +189,11 @@ def truth_from(cells: ad.AnnData) -> Truth:
             f"The truth lacks {', '.join(lacking)}: it was written by another version; "
             "make it anew with: wildcell split"
         )
+    with _written_otherwise("The truth"):
+        return _truth_from(cells, metadata)
+
+
+def _truth_from(cells: ad.AnnData, metadata: Mapping[str, Any]) -> Truth:
     cells.uns[UNS] = {**metadata, "kind": "side"}
     sides = {name: from_anndata(cells[cells.obs["side"] == name]) for name in TRUTH_SIDES}
     conditions = metadata["conditions"].reset_index(drop=True)
@@ -190,8 +209,19 @@ def truth_from(cells: ad.AnnData) -> Truth:
 
 
 def _origin_from(text: str) -> Origin:
-    words = json.loads(text)
+    words = parse_json(text, "The origin of the truth")
     return Origin(**{**words, "flags": tuple(words["flags"])})
+
+
+@contextmanager
+def _written_otherwise(what: str) -> Iterator[None]:
+    """Turn what goes wrong with labels that are not as they are written here into an error."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise DataError(
+            f"{what} is not one that wildcell split wrote ({type(error).__name__}: {error})."
+        ) from error
 
 
 def to_anndata(cells: Cells) -> ad.AnnData:
@@ -208,6 +238,11 @@ def to_anndata(cells: Cells) -> ad.AnnData:
 
 def from_anndata(cells: ad.AnnData) -> Cells:
     """Return the cells of a file that `to_anndata` made."""
+    with _written_otherwise("A file of the task folder"):
+        return _cells_from(cells)
+
+
+def _cells_from(cells: ad.AnnData) -> Cells:
     metadata = cells.uns.get(UNS, {})
     obs = cells.obs.reset_index(drop=True)
     lacking = [name for name in (*CONDITION, "control_group", "total_counts") if name not in obs]
@@ -243,7 +278,7 @@ def write_prediction(path: Path, prediction: Prediction) -> None:
 
 def read_prediction(path: Path) -> Prediction:
     """Read what `write_prediction` wrote."""
-    cells = ad.read_h5ad(path)
+    cells = read_cells(path)
     stated = cells.uns[UNS]
     return prediction_from(
         cells, expression=Expression(str(stated["expression"])), kind=Kind(str(stated["kind"]))

@@ -1,6 +1,5 @@
 """Features of genes from the sets they are members of."""
 
-import gzip
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from scipy import sparse
 
 from wildcell.arrays import Floats, Matrix
 from wildcell.errors import DataError, OptionError
+from wildcell.guards.texts import open_bytes
 from wildcell.scenarios.truncated_svd import truncated_svd
 
 N_DIMENSIONS = 50
@@ -93,9 +93,8 @@ def read_gene_sets(path: Path) -> dict[str, tuple[str, ...]]:
 
 def _lines(path: Path) -> list[str]:
     try:
-        content = path.read_bytes()
-        text = gzip.decompress(content) if path.suffix == ".gz" else content
-        return text.decode("utf-8").splitlines()
+        with open_bytes(path) as file:
+            return file.read().decode("utf-8").splitlines()
     except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise DataError(f"{path} cannot be read as text: {error}.") from error
 

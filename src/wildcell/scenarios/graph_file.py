@@ -6,6 +6,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from wildcell.errors import DataError, OptionError
+from wildcell.guards.tables import check_parquet, read_parquet
+from wildcell.guards.texts import open_bytes
 from wildcell.scenarios.feature_file import (
     FeatureOrigin,
     read_origin,
@@ -15,7 +17,7 @@ from wildcell.scenarios.feature_file import (
 from wildcell.scenarios.graph_edges import EDGE_COLUMNS, checked_edges
 from wildcell.store.fingerprint import fingerprint
 
-UNREADABLE = (OSError, ValueError)
+UNREADABLE = (OSError, ValueError, TypeError, LookupError, MemoryError)
 FORMATS = (".parquet", ".csv")
 
 
@@ -45,7 +47,7 @@ def read_graph(path: Path) -> pd.DataFrame:
     if path.suffix not in FORMATS:
         raise DataError(f"{path}: graphs are read from {', '.join(FORMATS)}.")
     try:
-        table = pd.read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
+        table = read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
     except UNREADABLE as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise DataError(f"{path} cannot be read as a {path.suffix} file: {reason}.") from error
@@ -58,7 +60,8 @@ def read_graph(path: Path) -> pd.DataFrame:
 def _read_csv(path: Path) -> pd.DataFrame:
     # A gene may be called NA or 007.
     texts = dict.fromkeys(EDGE_COLUMNS[:2], str)
-    return pd.read_csv(path, dtype=texts, keep_default_na=False)
+    with open_bytes(path) as file:
+        return pd.read_csv(file, dtype=texts, keep_default_na=False)
 
 
 def is_graph_file(path: Path) -> bool:
@@ -66,11 +69,18 @@ def is_graph_file(path: Path) -> bool:
     if path.suffix not in FORMATS or not path.is_file():
         return False
     try:
-        is_parquet = path.suffix == ".parquet"
-        columns = pq.read_schema(path).names if is_parquet else list(pd.read_csv(path, nrows=0))
-    except UNREADABLE:
+        columns = _columns(path)
+    except (*UNREADABLE, DataError):
         return False
     return set(EDGE_COLUMNS) <= set(columns)
+
+
+def _columns(path: Path) -> list[str]:
+    if path.suffix == ".parquet":
+        check_parquet(path)
+        return list(pq.read_schema(path).names)
+    with open_bytes(path) as file:
+        return list(pd.read_csv(file, nrows=0))
 
 
 def write_graph(path: Path, edges: pd.DataFrame, origin: FeatureOrigin) -> str:

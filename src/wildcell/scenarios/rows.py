@@ -12,8 +12,9 @@ from scipy import sparse
 
 from wildcell.arrays import Floats
 from wildcell.errors import DataError
+from wildcell.guards.hdf5 import check_hdf5
 from wildcell.names import Expression
-from wildcell.streams.matrix import CHUNK, stretches
+from wildcell.streams.matrix import CHUNK, SparseRows, stretches
 
 MOST_VALUES = 250_000_000
 """About how many values of a file are held; of a larger one, a share of the genes is read."""
@@ -125,6 +126,7 @@ def read_rows(path: Path, expression: Expression) -> Rows:
         `X` is neither dense nor in rows (CSR), or does not hold what it should.
     """
     with h5py.File(path) as file:
+        check_hdf5(file, path, loaded=())
         X = file["X"]
         if isinstance(X, h5py.Dataset):
             return _read_dense(X, expression)
@@ -155,6 +157,7 @@ def _read_dense(X: Any, expression: Expression) -> Rows:
 def _read_sparse(X: Any, expression: Expression) -> Rows:
     given = X["indptr"][:].astype(np.int64)
     n_rows, n_genes = len(given) - 1, int(X.attrs["shape"][1])
+    SparseRows(X["data"], X["indices"], given, (n_rows, n_genes), "X")  # its parts fit
     is_read = _genes_to_read(int(given[-1]), n_genes)
     indptr = np.zeros(n_rows + 1, dtype=np.int64)
     genes = np.empty(given[-1], dtype=_gene_type(n_genes))
@@ -165,6 +168,7 @@ def _read_sparse(X: Any, expression: Expression) -> Rows:
             (X["data"][inside], X["indices"][inside], given[start : end + 1] - given[start]),
             shape=(end - start, n_genes),
         )
+        matrix.check_format(full_check=True)
         matrix.data[~is_read[matrix.indices]] = 0
         matrix.sum_duplicates()
         matrix.eliminate_zeros()

@@ -1,6 +1,5 @@
 """A question in words: read from TOML, checked key by key."""
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from importlib.resources import files
@@ -8,7 +7,8 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from wildcell.errors import OptionError, UnknownNameError
+from wildcell.errors import DataError, OptionError, UnknownNameError
+from wildcell.guards.texts import parse_toml
 from wildcell.registry import did_you_mean
 from wildcell.scenarios.pooling import Pooling
 
@@ -205,9 +205,9 @@ def _pool_of(table: object, source: str) -> Pooling:
 
 def _read_words(text: str, source: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise OptionError(f"Scenario {source} is not TOML: {error}.") from error
+        return parse_toml(text, f"Scenario {source}")
+    except DataError as error:
+        raise OptionError(str(error)) from error
 
 
 def _check_keys(words: Mapping[str, Any], source: str) -> None:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from wildcell.datasets.labels import find_column
 from wildcell.errors import DataError
+from wildcell.guards.texts import open_bytes
 
 
 def read_source_table(path: Path) -> pd.DataFrame:
@@ -21,7 +22,8 @@ def read_source_table(path: Path) -> pd.DataFrame:
         raise DataError(f"There is no file {path}.")
     separator = "," if ".csv" in path.suffixes else "\t"
     try:
-        return pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False)
+        with open_bytes(path) as file:
+            return pd.read_csv(file, sep=separator, dtype=str, keep_default_na=False)
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise DataError(
             f"{path} cannot be read as a table (csv with commas, or else with tabs): {error}."

@@ -17,6 +17,8 @@ import h5py
 import pandas as pd
 
 from wildcell.errors import StoreError
+from wildcell.guards.tables import read_parquet
+from wildcell.guards.texts import open_bytes
 
 PART = re.compile(r"\..*\.[0-9a-f]{8}\.part")
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -68,7 +70,10 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
 
 def read_table(path: Path) -> pd.DataFrame:
     """Read what `write_table` wrote."""
-    return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+    if path.suffix == ".parquet":
+        return read_parquet(path)
+    with open_bytes(path) as file:
+        return pd.read_csv(file)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -1,12 +1,12 @@
 """Options of models in a TOML file: a table a model."""
 
 import json
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from wildcell.errors import OptionError
+from wildcell.errors import DataError, OptionError
+from wildcell.guards.texts import parse_toml, read_text
 
 
 def options_text(options: Mapping[str, Mapping[str, Any]], *, said: str = "") -> str:
@@ -49,9 +49,9 @@ def read_options(path: Path) -> dict[str, dict[str, Any]]:
         There is no such file, or it is not tables of options by model.
     """
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise OptionError(f"{path} cannot be read as TOML: {error}.") from error
+        found = parse_toml(read_text(path), str(path))
+    except (OSError, UnicodeDecodeError, DataError) as error:
+        raise OptionError(f"{path} cannot be read as TOML: {error}") from error
     for model, table in found.items():
         if not isinstance(table, dict):
             raise OptionError(

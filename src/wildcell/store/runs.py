@@ -15,7 +15,10 @@ from typing import Any, TextIO
 import numpy as np
 import pandas as pd
 
-from wildcell.errors import StoreError
+from wildcell.errors import DataError, StoreError
+from wildcell.guards.limits import refuse_link
+from wildcell.guards.tables import read_parquet
+from wildcell.guards.texts import parse_json, read_text
 from wildcell.names import (
     BY_CELLS,
     CONDITION,
@@ -112,6 +115,8 @@ def claimed(folder: Path) -> Iterator[None]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        for path in folder.iterdir():
+            refuse_link(path)
         lock = (folder / LOCK).open("a")
     except OSError as error:
         raise StoreError(
@@ -175,8 +180,8 @@ def finished_record(folder: Path, inputs: str) -> dict[str, Any] | None:
 def read_record(path: Path) -> dict[str, Any]:
     """Read a run.json."""
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
+        return dict(parse_json(read_text(path), str(path)))
+    except (OSError, ValueError, TypeError, DataError) as error:
         raise StoreError(f"{path} cannot be read: {error}. Delete its folder.") from error
 
 
@@ -208,8 +213,8 @@ def keep_conditions(path: Path, asked: str, make: Callable[[], pd.DataFrame]) ->
 def _is_of(path: Path, asked: str) -> bool:
     """Whether a table is there, whole, and of this question."""
     try:
-        return set(pd.read_parquet(path, columns=[ASKED])[ASKED]) == {asked}
-    except (OSError, ValueError):  # Arrow's errors of damaged files are of these kinds
+        return set(read_parquet(path, columns=[ASKED])[ASKED]) == {asked}
+    except (OSError, KeyError, DataError):  # absent, damaged or of another kind
         return False
 
 
@@ -219,7 +224,7 @@ def read_conditions(runs: Path) -> pd.DataFrame:
     Joined to scores by scenario, dataset, arm, seed, fold, context and perturbation. Of scores of
     files from elsewhere it has what the truth alone tells.
     """
-    tables = [pd.read_parquet(path) for path in sorted(runs.rglob(f"{CONDITIONS}-*.parquet"))]
+    tables = [read_parquet(path) for path in sorted(runs.rglob(f"{CONDITIONS}-*.parquet"))]
     if not tables:
         return pd.DataFrame(columns=CONDITION_COLUMNS)
     return pd.concat(tables, ignore_index=True).reindex(columns=CONDITION_COLUMNS)
@@ -309,7 +314,7 @@ def read_scores(runs: Path, *, with_controls: bool = False) -> pd.DataFrame:
         explained by blocks of the test cells, NaN where that is not known.
     """
     folders = run_folders(runs)
-    tables = [pd.read_parquet(folder / SCORES) for folder in folders]
+    tables = [read_parquet(folder / SCORES) for folder in folders]
     if with_controls and any((folder / SHAKEN_FILE).is_file() for folder in folders):
         tables = [_with_shaken(one, folder) for one, folder in zip(tables, folders, strict=True)]
     return pd.concat(tables, ignore_index=True)
@@ -320,7 +325,7 @@ def _with_shaken(scores: pd.DataFrame, folder: Path) -> pd.DataFrame:
     keys = ["metric", *CONDITION]
     known = pd.DataFrame(columns=keys)
     if (folder / SHAKEN_FILE).is_file():
-        known = pd.read_parquet(folder / SHAKEN_FILE)
+        known = read_parquet(folder / SHAKEN_FILE)
     known = known.reindex(columns=[*keys, *names, *BY_CELLS])
     moved = scores[keys].merge(
         known.astype(dict.fromkeys([*names, *BY_CELLS], np.float32)), how="left", on=keys
@@ -336,7 +341,7 @@ def read_halves(runs: Path) -> pd.DataFrame:
     they were asked for. No rows where none of the runs has them.
     """
     files = [folder / HALVES for folder in run_folders(runs)]
-    tables = [pd.read_parquet(path) for path in files if path.is_file()]
+    tables = [read_parquet(path) for path in files if path.is_file()]
     columns = [*SCORE_COLUMNS, "half"]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
 
@@ -348,7 +353,7 @@ def read_costs(runs: Path) -> pd.DataFrame:
     for folder in run_folders(runs):
         if (folder / COSTS).is_file():
             record = read_record(folder / RECORD)
-            table = pd.read_parquet(folder / COSTS)
+            table = read_parquet(folder / COSTS)
             tables.append(table.assign(**{name: record.get(name) for name in names}))
     columns = [*names, *COST_COLUMNS]
     return (
@@ -372,7 +377,7 @@ def read_scores_otherwise(runs: Path) -> pd.DataFrame:
             f"{runs} holds no scores under other conventions; make them with: wildcell run ... "
             "--convention all"
         )
-    return pd.concat([pd.read_parquet(path) for path in files], ignore_index=True)
+    return pd.concat([read_parquet(path) for path in files], ignore_index=True)
 
 
 def unfinished(records: pd.DataFrame) -> list[str]:

@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from wildcell.errors import DataError
+from wildcell.guards.archives import check_zip
 from wildcell.models.neural.backend import random_states, restore_random_states, torch
 from wildcell.store.atomic import writing
 
-UNREADABLE = (OSError, EOFError, KeyError, ValueError, RuntimeError, UnpicklingError)
+UNREADABLE = (OSError, EOFError, KeyError, ValueError, RuntimeError, UnpicklingError, DataError)
 """What reading raises of a file that is damaged or none of ours: no progress."""
 
 
@@ -59,7 +61,7 @@ class Checkpoint:
     def load(self, parts: Mapping[str, Any]) -> dict[str, Any] | None:
         """Bring `parts` back to where they were and return the others; None if nothing is kept."""
         content = self._read()
-        if content is None or content["key"] != self.key:
+        if content is None or content.get("key") != self.key:
             return None
         for name, part in parts.items():
             part.load_state_dict(content["states"][name])
@@ -76,6 +78,8 @@ class Checkpoint:
         if self.path is None or not self.path.is_file():
             return None
         try:
-            return torch.load(self.path, map_location="cpu", weights_only=True)
+            check_zip(self.path)
+            content = torch.load(self.path, map_location="cpu", weights_only=True)
         except UNREADABLE:
             return None
+        return content if isinstance(content, dict) else None

@@ -8,6 +8,9 @@ import pandas as pd
 
 from wildcell.datasets.open import open_cells
 from wildcell.errors import PredictionError
+from wildcell.guards.limits import refuse_link
+from wildcell.guards.tables import read_parquet
+from wildcell.guards.texts import open_bytes
 from wildcell.names import CONDITION, Expression, Kind, Role
 from wildcell.scenarios.folder import prediction_from, write_task
 from wildcell.scenarios.prediction import Prediction
@@ -81,6 +84,7 @@ def take(path: Path, query: Query) -> Prediction:
     BenchmarkError
         It cannot be read, or does not say what it must.
     """
+    refuse_link(path)
     if path.suffix in {".csv", ".parquet"}:
         return _from_table(path, query)
     read = labelled(open_cells(path), Labels())
@@ -95,8 +99,8 @@ def take(path: Path, query: Query) -> Prediction:
 
 def _from_table(path: Path, query: Query) -> Prediction:
     try:
-        table = pd.read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
-    except (OSError, ValueError) as error:
+        table = read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
+    except (OSError, ValueError, TypeError, LookupError, MemoryError) as error:
         raise PredictionError(f"{path.name} cannot be read as a table: {error}.") from error
     if lacking := [name for name in CONDITION if name not in table]:
         raise PredictionError(
@@ -120,4 +124,5 @@ def _from_table(path: Path, query: Query) -> Prediction:
 
 def _read_csv(path: Path) -> pd.DataFrame:
     texts = dict.fromkeys(CONDITION, str)
-    return pd.read_csv(path, dtype=texts, keep_default_na=False, na_values={})
+    with open_bytes(path) as file:
+        return pd.read_csv(file, dtype=texts, keep_default_na=False, na_values={})

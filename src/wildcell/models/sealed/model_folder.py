@@ -1,13 +1,13 @@
 """A model's folder: what its authors, or those who wrap it, say of it and how it is started."""
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
-from wildcell.errors import OptionError, UnknownNameError
+from wildcell.errors import DataError, OptionError, UnknownNameError
+from wildcell.guards.texts import parse_toml, read_text
 from wildcell.models.model import EVERYTHING, Ability, Input
 from wildcell.registry import did_you_mean
 from wildcell.store.fingerprint import file_sha256, fingerprint
@@ -134,9 +134,9 @@ def _read_card(path: Path) -> FolderCard:
     if not path.is_file():
         return FolderCard()
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise OptionError(f"{path} cannot be read: {error}.") from error
+        content = parse_toml(read_text(path), str(path))
+    except (OSError, ValueError, DataError) as error:
+        raise OptionError(f"{path} cannot be read: {error}") from error
     types = {item.name: item.type for item in fields(FolderCard)}
     for key, value in content.items():
         if key not in types:
