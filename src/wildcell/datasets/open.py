@@ -175,12 +175,16 @@ def _stored_sparse(group: Group, name: str) -> Stream:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Group]:
-    """Open a file of cells and close it; what readers raise becomes a `DataError`."""
+def _opened(path: Path, *, again: bool = False) -> Iterator[Group]:
+    """Open a file of cells and close it; what readers raise becomes a `DataError`.
+
+    The many files of a zarr folder are not looked at `again`.
+    """
     with ExitStack() as stack:
         stack.enter_context(explaining(path, path.suffix[1:]))
         if path.suffix == ".zarr":
-            check_zarr(path, loaded=LOADED)
+            if not again:
+                check_zarr(path, loaded=LOADED)
             yield zarr.open_group(path, mode="r")
         else:
             check_regular(path)
@@ -199,7 +203,7 @@ class _InFile:
 
     def chunks(self, n_values: int = CHUNK) -> Iterator[Chunk]:
         """Yield all rows in order, about `n_values` stored values at a time, a row at least."""
-        with _opened(self.path) as file:
+        with _opened(self.path, again=True) as file:
             if self.path.stat().st_mtime_ns != self.written:
                 raise DataError(f"{self.path} was changed while it was read; start again.")
             yield from _stored(file["X"], str(self.path)).chunks(n_values)

@@ -84,8 +84,11 @@ def check_hdf5(file: Group, path: Path, *, loaded: Collection[str] | None = None
     for name, item in _members(file, "", walk, 0):
         _check_array(item, name, walk)
     check_memory(f"What is read of {path}", walk.n_bytes)
-    room = max(0, walk.size - walk.n_stored)
+    room, most = max(1, walk.size - walk.n_stored), 0
     for name, item in walk.texts:
+        most += _size(item.shape) * room
+        if most <= HARMLESS_BYTES:
+            continue  # however often one text stands for many
         walk.n_bytes += _text_bytes(item, room, f"{name} of {path}")
         check_memory(f"What is read of {path}", walk.n_bytes)
 
@@ -236,14 +239,13 @@ def _text_bytes(array: Any, room: int, what: str) -> int:
 
     No text is longer than the file has room for, so that a block of them fits into memory.
     """
-    n = _size(array.shape)
-    if n * room <= HARMLESS_BYTES:
-        return n * room
-    if array.ndim != 1:
-        raise DataError(f"{what} holds texts along {array.ndim} axes; give a list of them.")
-    block = min(BLOCK, max(1, MOST_BLOCK_BYTES // room))
+    if array.ndim == 0:
+        return room
+    longest = room * _size(array.shape[1:])
+    check_memory(f"A row of {what}", longest)
+    block = min(BLOCK, max(1, MOST_BLOCK_BYTES // max(1, longest)))
     total = 0
-    for start in range(0, n, block):
+    for start in range(0, array.shape[0], block):
         total += _lengths(array[start : start + block])
         check_memory(f"The texts in {what}", total)
     return total

@@ -77,17 +77,18 @@ def check_zarr(folder: Path, *, loaded: tuple[str, ...] | None = None) -> None:
     if not folder.is_dir():
         raise DataError(f"{folder} is a file; a zarr store is a folder.")
     stored: defaultdict[str, int] = defaultdict(int)
-    arrays: dict[str, Mapping[str, Any]] = {}
+    told: list[tuple[str, Mapping[str, Any]]] = []
     for file in _files(folder):
         place = file.relative_to(folder).parent
         for parent in (place, *place.parents):
             stored[parent.as_posix()] += file.stat().st_size
         if file.name in METADATA:
-            arrays.update(_arrays_of(file, place.as_posix()))
-        if len(arrays) > MOST_OBJECTS:
+            told += _arrays_of(file, place.as_posix()).items()
+        if len(told) > MOST_OBJECTS:
             raise DataError(f"{folder} has more than {MOST_OBJECTS} arrays.")
-    n_bytes = 0
-    for name, words in arrays.items():
+    # An array may be told of twice, beside it and for the whole folder, and not alike.
+    sizes: defaultdict[str, int] = defaultdict(int)
+    for name, words in told:
         what = f"{name} of {folder}"
         try:
             total = _check_array(words, what, stored[name], folder / name)
@@ -96,8 +97,8 @@ def check_zarr(folder: Path, *, loaded: tuple[str, ...] | None = None) -> None:
                 f"{what}: its metadata are damaged ({type(error).__name__}: {error})."
             ) from error
         if loaded is None or name.split("/")[0] in loaded:
-            n_bytes += total
-    check_memory(f"What is read of {folder}", n_bytes)
+            sizes[name] = max(sizes[name], total)
+    check_memory(f"What is read of {folder}", sum(sizes.values()))
 
 
 def _files(folder: Path, depth: int = 0) -> Iterator[Path]:
@@ -188,7 +189,7 @@ def _size(shape: Any) -> int:
     size = 1
     for length in shape:
         if isinstance(length, bool) or not isinstance(length, int) or length < 0:
-            raise DataError(f"a shape of {shape!r} cannot be.")
+            raise ValueError(f"a shape of {shape!r} cannot be")
         size *= length
     return size
 
