@@ -19,6 +19,7 @@ def predict(
     max_seconds: float | None = None,
     max_memory: float | None = None,
     installer: Literal["pip", "uv"] = "pip",
+    allow_network: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
     """Fit a model to a task folder and write its prediction.
 
@@ -40,6 +41,9 @@ def predict(
         What it prints goes to OUT.log.
     installer
         What its environment is made with.
+    allow_network
+        Let a model in a process of its own use the network, which is cut else where the system
+        allows that.
     """
     from wildcell.cli.options import parse_options
     from wildcell.errors import OptionError, PredictionError
@@ -49,7 +53,7 @@ def predict(
     from wildcell.names import CONDITION
     from wildcell.scenarios.folder import read_task, write_prediction
 
-    terms = Terms(max_seconds, max_memory, installer)
+    terms = Terms(max_seconds, max_memory, installer, allow_network)
     card, options = find_model(model, terms), parse_options(model_option or [])
     task = read_task(task_folder)
     reasons = unanswerable(card, task)
@@ -91,6 +95,7 @@ def run(
     max_seconds: float | None = None,
     max_memory: float | None = None,
     installer: Literal["pip", "uv"] = "pip",
+    allow_network: Annotated[bool, Parameter(negative=())] = False,
     aliases: Path | None = None,
     convention: Annotated[list[str] | None, Parameter(negative=())] = None,
     oracles: Annotated[bool, Parameter(negative=())] = False,
@@ -150,6 +155,9 @@ def run(
         How much memory a model in a process of its own may take, in GiB; likewise.
     installer
         What environments of models are made with.
+    allow_network
+        Let models in processes of their own use the network, which is cut else where the system
+        allows that.
     aliases
         What other names stand for, in the audit of each question: HGNC's complete set, or a table
         of two columns, from and to.
@@ -191,7 +199,7 @@ def run(
             graph=None if graph is None else read_graph(graph),
             foreign=foreign,
             metrics=None if metrics is None else split_names(metrics),
-            terms=Terms(max_seconds, max_memory, installer),
+            terms=Terms(max_seconds, max_memory, installer, allow_network),
             aliases=None if aliases is None else read_aliases(aliases),
             conventions=convention or [],
             oracles=oracles,

@@ -1,6 +1,7 @@
 """Models as their authors wrote them: in an environment and a process of their own."""
 
 import json
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from inspect import Parameter, Signature
@@ -13,7 +14,7 @@ from wildcell.models.model import ModelCard
 from wildcell.models.sealed.environment import last_lines, python_of
 from wildcell.models.sealed.exchange import give, take
 from wildcell.models.sealed.model_folder import ModelFolder, read_folder
-from wildcell.models.sealed.process import Ended, run_apart
+from wildcell.models.sealed.process import MOST_FILE_BYTES, Ended, can_cut_network, run_apart
 from wildcell.models.sealed.terms import Terms
 from wildcell.scenarios.prediction import Prediction
 from wildcell.scenarios.task import Query, Task
@@ -108,7 +109,11 @@ class ExternalModel:
     def training(self) -> dict[str, Any]:
         """What it was run in, for the record of a run."""
         home = self.python.parents[1].name if self.folder.has_environment else "none of its own"
-        return {"environment": home, "licence": self.folder.card.licence}
+        return {
+            "environment": home,
+            "licence": self.folder.card.licence,
+            "network": _network(self.terms),
+        }
 
     def predict(self, query: Query) -> Prediction:
         """Start it on a copy of the task folder, and read what it leaves.
@@ -154,9 +159,17 @@ class ExternalModel:
         return [word for key, value in options.items() for word in (f"--{key}", _as_text(value))]
 
 
+def _network(terms: Terms) -> str:
+    if terms.has_network:
+        return "open, as was asked for"
+    return "cut" if can_cut_network() else "open: this system does not let it be cut"
+
+
 def _problem(ended: Ended) -> str:
     if ended.stopped:
         return f"was stopped {ended.stopped}"
+    if ended.code == -signal.SIGXFSZ:
+        return f"wrote a file above {MOST_FILE_BYTES / 2**30:g} GiB"
     if ended.code < 0:
         return f"was killed by signal {-ended.code}: the system may have run out of memory"
     return f"ended with code {ended.code}" if ended.code else ""

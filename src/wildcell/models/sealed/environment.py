@@ -1,6 +1,5 @@
 """Environments of models: made once for the same requirements, whole or not there."""
 
-import os
 import platform
 import shutil
 import subprocess
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from wildcell.errors import OptionError, StoreError
 from wildcell.models.sealed.model_folder import CONSTRAINTS, REQUIREMENTS, ModelFolder
+from wildcell.models.sealed.surroundings import INSTALLERS, INSTALLING, passed_on
 from wildcell.store.atomic import write_json
 from wildcell.store.download import cache_folder
 from wildcell.store.fingerprint import fingerprint
@@ -101,7 +101,7 @@ def _make(home: Path, folder: ModelFolder, installer: str, python: str) -> None:
             code = subprocess.run(
                 command,
                 cwd=folder.path,
-                env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+                env=passed_on(INSTALLING, INSTALLERS),
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=subprocess.STDOUT,

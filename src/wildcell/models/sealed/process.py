@@ -1,18 +1,23 @@
 """A command in processes of its own: watched, limited, and gone when it ends."""
 
+import errno
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 from wildcell.errors import OptionError
+from wildcell.models.sealed.launch import CUT, OPEN
+from wildcell.models.sealed.surroundings import RUNNING, passed_on
 from wildcell.models.sealed.terms import Terms
 from wildcell.store.provenance import Cost
 
@@ -23,18 +28,15 @@ KIT = Path(__file__).with_name("kit")
 HAS_PROC = sys.platform == "linux"
 LONGEST_NAP_S = 0.1
 
-PASSED_ON = (
-    "PATH",
-    "LANG",
-    "LC_ALL",
-    "TZ",
-    "LD_LIBRARY_PATH",
-    "CUDA_VISIBLE_DEVICES",
-    "OMP_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-)
-"""Environment variables that a model sees of ours; others could tell it where things lie."""
+LAUNCHER = Path(__file__).with_name("launch.py")
+
+MOST_FILE_BYTES = 2**36
+"""The largest file that a model may write."""
+
+SPIKE = 2
+SPIKE_BYTES = 2**31
+"""A process that takes more at once than twice the limit of memory and this fails to, for what is
+looked at every tenth of a second may be late."""
 
 
 class Ended(NamedTuple):
@@ -82,11 +84,14 @@ def run_apart(
     """
     if terms.max_memory is not None and not HAS_PROC:
         raise OptionError("--max-memory needs Linux, where the memory of processes can be watched.")
+    surroundings = _environment(folder, python)
+    if shutil.which(command[0], path=surroundings["PATH"]) is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), command[0])
     with log.open("wb") as stream:
         process = subprocess.Popen(
-            list(command),
+            [*_launcher(terms), *command],
             cwd=folder,
-            env=_environment(folder, python),
+            env=surroundings,
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=subprocess.STDOUT,
@@ -99,8 +104,27 @@ def run_apart(
         process.returncode = watch.kill()  # reaped by the watch, not by Popen
 
 
+def _launcher(terms: Terms) -> list[str]:
+    """Return what sets limits and becomes the command that follows it."""
+    network = CUT if not terms.has_network and can_cut_network() else OPEN
+    data = 0 if terms.max_memory is None else int(SPIKE * terms.max_memory * 2**30) + SPIKE_BYTES
+    return _launched(network, data)
+
+
+def _launched(network: str, data: int) -> list[str]:
+    limits = [str(MOST_FILE_BYTES), str(data)]
+    return [sys.executable, "-I", "-S", str(LAUNCHER), network, *limits]
+
+
+@cache
+def can_cut_network() -> bool:
+    """Whether this system lets a user start processes without the network."""
+    asked = subprocess.run(_launched(CUT, 0), capture_output=True, check=False)
+    return asked.returncode == 0
+
+
 def _environment(folder: Path, python: Path) -> dict[str, str]:
-    passed: Mapping[str, str] = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    passed = passed_on(RUNNING)
     return {
         **passed,
         "PATH": f"{python.parent}{os.pathsep}{passed.get('PATH', os.defpath)}",
@@ -124,6 +148,7 @@ class _Watch:
     terms: Terms
     code: int | None = None
     peak_bytes: int = 0
+    network: str = ""
 
     def until_the_end(self) -> Ended:
         """Wait for the leader to end, or stop all when a limit is passed."""
@@ -147,7 +172,8 @@ class _Watch:
         return Ended(self.code, stopped, Cost(wall_s, usage.ru_utime + usage.ru_stime, peak_mb))
 
     def _over_limit(self, passed: float) -> str:
-        now = sum(map(_resident_bytes, _session(self.leader)))
+        self.network = _own_network(self.leader) or self.network
+        now = sum(map(_resident_bytes, _session(self.leader, self.network)))
         self.peak_bytes = max(self.peak_bytes, now)
         seconds, memory = self.terms.max_seconds, self.terms.max_memory
         if seconds is not None and passed > seconds:
@@ -163,7 +189,8 @@ class _Watch:
             self.code = os.waitstatus_to_exitcode(os.waitpid(self.leader, 0)[1])
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.leader, signal.SIGKILL)
-        while left := list(_session(self.leader)):  # those that made groups of their own
+        # Those that made groups or sessions of their own.
+        while left := list(_session(self.leader, self.network)):
             for pid in left:
                 _kill(pid)
         return self.code
@@ -174,13 +201,29 @@ def _kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-def _session(leader: int) -> Iterator[int]:
-    """Yield the processes of a session: none where the system does not tell."""
+def _session(leader: int, network: str) -> Iterator[int]:
+    """Yield the processes of a session, or of a network: none where the system does not tell."""
     if not HAS_PROC:
         return
     for entry in PROC.iterdir():
-        if entry.name.isdecimal() and _session_of(entry) == leader:
+        if not entry.name.isdecimal():
+            continue
+        session = _session_of(entry)
+        if session == leader or (session >= 0 and network and _network_of(entry) == network):
             yield int(entry.name)
+
+
+def _own_network(leader: int) -> str:
+    """Return the network of a process, "" while it is ours, too, or is not told."""
+    found = _network_of(PROC / str(leader))
+    return "" if found == _network_of(PROC / "self") else found
+
+
+def _network_of(entry: Path) -> str:
+    try:
+        return str((entry / "ns" / "net").readlink())
+    except OSError:
+        return ""
 
 
 def _session_of(entry: Path) -> int:

@@ -23,11 +23,14 @@ class Terms:
         limit.
     installer
         `pip`, or `uv` where that is installed.
+    has_network
+        Whether it may use the network, which is cut where the system allows that.
     """
 
     max_seconds: float | None = None
     max_memory: float | None = None
     installer: str = "pip"
+    has_network: bool = False
 
     def __post_init__(self) -> None:
         for option, value in (
