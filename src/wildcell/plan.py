@@ -1,7 +1,7 @@
 """What is to be run: names looked up and options checked before anything is computed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from inspect import signature
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
@@ -65,6 +65,16 @@ class Plan:
     graph: pd.DataFrame | None = None
     foreign: tuple[Dataset, ...] = ()
     aliases: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """What its questions can be asked again by; files are told by their names alone."""
+        return {
+            "scenario": asdict(self.scenario),
+            "data": self.dataset.recipe,
+            "has_features": self.features is not None,
+            "has_graph": self.graph is not None,
+        }
 
 
 def make_plan(

@@ -103,6 +103,7 @@ def record_of(
     inputs: Mapping[str, str],
     judged: str,
     trained: str = "",
+    recipe: Mapping[str, Any] | None = None,
     cost: Cost,
     started: str,
 ) -> dict[str, Any]:
@@ -122,6 +123,8 @@ def record_of(
         Hash of what it was judged by.
     trained
         Hash of what it was trained on, "" where that is not known.
+    recipe
+        What the question can be asked again by; None where it is one of files.
     cost, started
         What it took, and when it began.
     """
@@ -149,6 +152,7 @@ def record_of(
         ),
         "started": started,
         **{name: None if isnan(value) else value for name, value in vars(cost).items()},
+        **({} if recipe is None else {"recipe": recipe}),
         "versions": versions(),
         "hardware": hardware(),
         "fingerprints": {**made, **inputs, "inputs": fingerprint(inputs)},

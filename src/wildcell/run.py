@@ -471,6 +471,7 @@ def _kept(
             inputs=inputs,
             judged=fold.judged,
             trained=fold.trained,
+            recipe=fold.plan.recipe,
             cost=cost,
             started=started,
         )

@@ -1,6 +1,6 @@
 """A curated screen, and where screens are found."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -68,10 +68,18 @@ class Dataset:
         AnnData after the curated schema (docs/reference/files.md): `X` of shape
         (n_cells, n_genes) in CSR, `obs` with `perturbation`, `context`, `control_group`,
         `total_counts` where there are counts, and the house's metadata in `uns["wildcell"]`.
+    made
+        The registered name and the options that it was made with; None where it was read.
     """
 
     name: str
     cells: ad.AnnData
+    made: Mapping[str, Any] | None = None
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """What it can be loaded by again; of a file, or cells in memory, no more than its name."""
+        return dict(self.made or {"name": self.name, "options": {}, "is_file": True})
 
     @property
     def metadata(self) -> dict[str, Any]:

@@ -39,7 +39,8 @@ def load_dataset(name_or_path: str | Path, **options: Any) -> Dataset:
     if not _looks_like_path(str(name_or_path)):
         if str(name_or_path) in DATASETS:
             screen = DATASETS.get(str(name_or_path))(**options)
-            return replace(screen, name=with_options(screen.name, options))
+            made = {"name": str(name_or_path), "options": options, "is_file": False}
+            return replace(screen, name=with_options(screen.name, options), made=made)
         hint = did_you_mean(str(name_or_path), DATASETS.names())
         raise UnknownNameError(
             f"{str(name_or_path)!r} is neither a data set nor a file that exists. {hint}"

@@ -7,7 +7,7 @@ import resource
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -15,6 +15,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 PACKAGES = ["wildcell", "anndata", "numba", "numpy", "pandas", "scikit-learn", "scipy"]
+OPTIONAL = ["h5py", "pyarrow", "torch", "zarr"]
+"""Told where they are installed."""
 BYTES_PER_UNIT = 1 if sys.platform == "darwin" else 1024
 """`ru_maxrss` is in bytes on macOS and in KiB elsewhere."""
 
@@ -28,6 +30,9 @@ def versions() -> dict[str, str]:
             found[package] = version(package)
         except PackageNotFoundError:
             found[package] = "not installed"
+    for package in OPTIONAL:
+        with suppress(PackageNotFoundError):
+            found[package] = version(package)
     return found
 
 
@@ -36,8 +41,21 @@ def hardware() -> dict[str, str | int]:
     return {
         "system": platform.system(),
         "machine": platform.machine(),
+        "processor": _processor(),
         "cores": os.cpu_count() or 1,
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
+        "threads": os.environ.get("OMP_NUM_THREADS", "all"),
     }
+
+
+@cache
+def _processor() -> str:
+    """Return the model of the processor, "" where the system does not tell."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if "model name" in line), "")
 
 
 def now() -> str:

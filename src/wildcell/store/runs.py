@@ -31,7 +31,7 @@ from wildcell.names import (
     Role,
 )
 from wildcell.store.atomic import remove_parts, write_json, write_table
-from wildcell.store.fingerprint import fingerprint
+from wildcell.store.fingerprint import file_sha256, fingerprint
 
 RECORD = "run.json"
 LOCK = ".lock"
@@ -188,10 +188,15 @@ def read_record(path: Path) -> dict[str, Any]:
 def finish(
     folder: Path, record: Mapping[str, Any], scores: pd.DataFrame, costs: pd.DataFrame
 ) -> None:
-    """Write a run's tables, and last its record, which marks it as finished."""
+    """Write a run's tables, and last its record, which marks it as finished.
+
+    The record has the SHA-256 of the prediction and of the tables that follow from it.
+    """
     write_table(folder / SCORES, scores)
     write_table(folder / COSTS, costs)
-    write_json(folder / RECORD, record)
+    kept = (PREDICTION, SCORES, SHAKEN_FILE)
+    files = {name: file_sha256(folder / name) for name in kept if (folder / name).is_file()}
+    write_json(folder / RECORD, {**record, "files": files})
 
 
 def keep_conditions(path: Path, asked: str, make: Callable[[], pd.DataFrame]) -> None:
