@@ -31,6 +31,8 @@ def sweep(
     retry: Annotated[bool, Parameter(negative=())] = False,
     max_seconds: float | None = None,
     max_memory: float | None = None,
+    cluster: str | None = None,
+    gpu: Annotated[list[str] | None, Parameter(negative=())] = None,
 ) -> None:
     """Run scenarios x data x arms x seeds x models x options, each job in a process of its own.
 
@@ -58,6 +60,13 @@ def sweep(
     max_memory
         How much memory the processes of a job may hold, in GiB, what they share with others counted
         in full; then they are stopped, and the job is an error.
+    cluster
+        Run on a Dask cluster instead: tcp://HOST:PORT of its scheduler, or a TOML file that says
+        what Slurm, PBS, LSF or SGE are to be asked for. All machines must see the cells and RUNS
+        under the same paths.
+    gpu
+        A model whose jobs need a GPU; may be given several times. On a cluster they go to workers
+        with the resource GPU, here they are run one at a time.
     """
     from wildcell.cli.progress import counting, working
     from wildcell.models.sealed.terms import Terms
@@ -71,9 +80,17 @@ def sweep(
         with working("laying out"):
             layouts = plan_sweep(words, setting)
         _show_plan(layouts, [runs, *(past or [])])
+        _show_script(cluster)
         return
     with counting(str(plan)) as show, _ended_politely():
-        swept = run_sweep(words, setting, n_workers=workers, on_job=show)
+        if cluster is None:
+            swept = run_sweep(words, setting, n_workers=workers, gpu_models=gpu or [], on_job=show)
+        else:
+            from wildcell.sweeps.cluster import sweep_on_cluster
+
+            swept = sweep_on_cluster(
+                words, setting, cluster=cluster, gpu_models=gpu or [], on_job=show
+            )
     _show_end(swept, runs)
 
 
@@ -109,6 +126,15 @@ def _show_plan(layouts: "Sequence[Layout]", folders: Sequence[Path]) -> None:
     print(f"\n{total} jobs, {total - len(jobs)} of them finished or blocked, {len(jobs)} to run.")
     _print_costs(jobs)
     _print_problems([problem for layout in layouts for problem in problems_of(layout)])
+
+
+def _show_script(cluster: str | None) -> None:
+    """Print what a scheduler would be handed, if one is to start the cluster."""
+    if cluster is not None and cluster.endswith(".toml"):
+        from wildcell.sweeps.cluster_file import read_cluster_file
+
+        file = read_cluster_file(Path(cluster))
+        print(f"\n{file.jobs} times, by {file.scheduler}:\n{file.job_script()}")
 
 
 def _print_costs(jobs: "pd.DataFrame") -> None:

@@ -3,7 +3,7 @@
 import select
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -75,19 +75,20 @@ class Asked:
         """Whether no job is left."""
         return not self.waiting and not self.working
 
-    def take(self) -> str | None:
-        """Return the next job, None where all that are left must wait.
+    def take(self, is_possible: Callable[[str], bool]) -> str | None:
+        """Return the next job that is possible now, None where all that are left must wait.
 
         Those that another process is at come last, after those at work when their question died,
         which are run one at a time, with none beside them.
         """
         if self.blamed.keys() & self.working:
             return None
-        free = [name for name in self.waiting if name not in self.held]
+        waiting = list(filter(is_possible, self.waiting))
+        free = [name for name in waiting if name not in self.held]
         chosen = next((name for name in free if name not in self.blamed), None)
         if chosen is None and not self.working:
             is_rested = time.monotonic() >= self.rests_until
-            chosen = next(iter(free or (self.waiting if is_rested else ())), None)
+            chosen = next(iter(free or (waiting if is_rested else ())), None)
         if chosen is not None:
             self.waiting.remove(chosen)
         return chosen
@@ -104,17 +105,36 @@ class Crew:
         Jobs at a time; a question that is being prepared counts as one.
     on_end
         Called with each job that ended.
+    gpu_models
+        Models, by the names of their runs without options, that are run one at a time.
+    keeps_screens
+        Whether the processes of screens are left to be asked again.
+    check
+        Called about once a second; what it raises stops the jobs at work.
     """
 
-    def __init__(self, asked: Sequence[Asked], *, n_workers: int, on_end: OnEnd) -> None:
+    def __init__(
+        self,
+        asked: Sequence[Asked],
+        *,
+        n_workers: int,
+        on_end: OnEnd,
+        gpu_models: Container[str] = (),
+        keeps_screens: bool = False,
+        check: Callable[[], object] = bool,
+    ) -> None:
         self.asked = [one for one in asked if not one.is_done]
         self.n_workers = n_workers
         self.on_end = on_end
+        self.gpu_models = gpu_models
+        self.keeps_screens = keeps_screens
+        self.check = check
 
     def work(self) -> None:
         """Run all jobs; when it is interrupted, stop those at work."""
         try:
             while self.asked:
+                self.check()
                 self._fill()
                 self._listen()
                 self._put_away()
@@ -132,7 +152,7 @@ class Crew:
     def _fill(self) -> None:
         """Give what is free the next jobs of open questions, and open others."""
         for one in self._opened():
-            while one.is_ready and self._n_free() > 0 and (name := one.take()) is not None:
+            while one.is_ready and self._n_free() > 0 and (name := self._next(one)) is not None:
                 one.working.add(name)
                 self._tell(one, {"job": name})
         for one in self.asked:
@@ -140,6 +160,13 @@ class Crew:
                 return
             if one.channel is None:
                 self._open(one)
+
+    def _next(self, one: Asked) -> str | None:
+        is_taken = any(self._is_on_gpu(name) for other in self.asked for name in other.working)
+        return one.take(lambda name: not (is_taken and self._is_on_gpu(name)))
+
+    def _is_on_gpu(self, name: str) -> bool:
+        return name.partition("[")[0] in self.gpu_models
 
     def _open(self, one: Asked) -> None:
         try:
@@ -227,4 +254,5 @@ class Crew:
         stems = {one.stem for one in self.asked}
         self.asked = [one for one in self.asked if not one.is_done]
         for stem in stems - {one.stem for one in self.asked}:
-            stem.close()
+            if not self.keeps_screens:
+                stem.close()

@@ -26,6 +26,9 @@ ONE_THREAD = (
 )
 """Environment variables that are 1 in all processes of a sweep."""
 
+NO_THREADS_BEHIND = {"ARROW_DEFAULT_MEMORY_POOL": "system"}
+"""Lest Arrow's own allocator has a thread at work when a process is forked."""
+
 START = "import sys; sys.path[:] = sys.argv[3:]; from wildcell.sweeps.stem import main; main()"
 """What a stem runs, with its channel, its scratch folder and our paths of modules."""
 
@@ -79,7 +82,7 @@ class StemProcess:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", START, *place],
                 pass_fds=[theirs.fileno()],
-                env={**os.environ, **dict.fromkeys(ONE_THREAD, "1")},
+                env={**os.environ, **dict.fromkeys(ONE_THREAD, "1"), **NO_THREADS_BEHIND},
                 stdin=subprocess.DEVNULL,
                 stdout=printed,
                 stderr=subprocess.STDOUT,

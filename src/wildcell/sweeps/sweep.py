@@ -1,12 +1,13 @@
 """Many runs: planned, shared out, kept, and gone on with."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from wildcell.errors import OptionError, StoreError
+from wildcell.models.find import find_model
 from wildcell.parallel import cores
 from wildcell.sweeps.book import Planned, forget_failure, keep_plan, note_failure, planned_of
 from wildcell.sweeps.layout import Job, Layout, Problem, Question, State
@@ -68,6 +69,7 @@ def run_sweep(
     setting: Setting,
     *,
     n_workers: int | None = None,
+    gpu_models: Sequence[str] = (),
     on_job: OnJob = print_nothing,
 ) -> Swept:
     """Run the jobs of a sweep that are not finished, each in a process of its own with one thread.
@@ -82,29 +84,59 @@ def run_sweep(
         What is run, and how.
     n_workers
         Jobs at a time; as many as there are cores if None.
+    gpu_models
+        Models whose jobs need a GPU, and are run one at a time.
     on_job
         Called after each job with the number of jobs behind it, of all open ones, and its name.
     """
     if n_workers is not None and n_workers < 1:
         raise OptionError(f"A sweep takes one worker at least; got {n_workers}.")
-    n_workers = n_workers or cores()
+    n_workers, on_gpu = n_workers or cores(), names_of_runs(gpu_models)
     with _laid_out(sweep, setting, n_kept=n_workers) as (stems, layouts):
-        keep_plan(setting.runs, sweep, layouts)
+        ledger = Ledger(sweep, setting, layouts, on_job)
         asked = [
             Asked.of(stem, index, question)
             for stem, layout in zip(stems, layouts, strict=True)
             for index, question in enumerate(layout.questions)
         ]
-        ended: list[Ended] = []
-        total = sum(len(one.waiting) for one in asked)
+        Crew(asked, n_workers=n_workers, on_end=ledger.take_in, gpu_models=on_gpu).work()
+        return ledger.swept()
 
-        def take_in(end: Ended) -> None:
-            ended.append(end)
-            write_down(end, setting.runs)
-            on_job(len(ended), total, f"{end.model}, {end.question.name}")
 
-        Crew(asked, n_workers=n_workers, on_end=take_in).work()
-        return Swept(ended, layouts)
+def names_of_runs(models: Iterable[str]) -> set[str]:
+    """Return the names that the runs of models bear, without their options."""
+    return {find_model(name).name for name in models}
+
+
+class Ledger:
+    """The jobs of a sweep as they end: kept in the folder of runs, and counted.
+
+    Parameters
+    ----------
+    sweep, setting, layouts
+        What is run, how, and all its jobs.
+    on_job
+        As for `run_sweep`.
+    """
+
+    def __init__(
+        self, sweep: Sweep, setting: Setting, layouts: list[Layout], on_job: OnJob
+    ) -> None:
+        keep_plan(setting.runs, sweep, layouts)
+        self._runs, self._layouts, self._on_job = setting.runs, layouts, on_job
+        questions = [question for layout in layouts for question in layout.questions]
+        self._n_open = len(open_jobs(questions))
+        self._ended: list[Ended] = []
+
+    def take_in(self, end: Ended) -> None:
+        """Write down how a job ended."""
+        self._ended.append(end)
+        write_down(end, self._runs)
+        self._on_job(len(self._ended), self._n_open, f"{end.model}, {end.question.name}")
+
+    def swept(self) -> Swept:
+        """Return what the sweep came to."""
+        return Swept(self._ended, self._layouts)
 
 
 def write_down(end: Ended, runs: Path) -> None:

@@ -1,0 +1,154 @@
+"""Sweeps on a real cluster of processes on loopback: the same tables, whoever is lost."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from wildcell.errors import OptionError, StoreError
+from wildcell.sweeps.layout import Job, Layout, Question, State
+from wildcell.sweeps.setting import Setting
+from wildcell.sweeps.status import progress_of
+
+pytest.importorskip("distributed")
+
+from wildcell.sweeps.cluster import connected, shares_of, sweep_on_cluster
+
+N_WORKERS = 4
+WATCH = """
+import os, sys, time
+from pathlib import Path
+while not [path for path in Path(sys.argv[1]).rglob("run.json")]:
+    time.sleep(0.05)
+os.kill(int(sys.argv[2]), int(sys.argv[3]))
+"""
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    """Return the address of a scheduler and its four workers, all of them processes."""
+    address = f"tcp://127.0.0.1:{free_port()}"
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": "25s",
+        "DASK_DISTRIBUTED__WORKER__MEMORY__TERMINATE": "false",
+    }
+
+    def start(name, *arguments):
+        with (tmp_path / f"{name}.txt").open("wb") as printed:
+            return subprocess.Popen(
+                [sys.executable, "-m", *arguments],
+                env=environment,
+                stdout=printed,
+                stderr=subprocess.STDOUT,
+                cwd=tmp_path,
+            )
+
+    port = address.rpartition(":")[2]
+    place = ["--host", "127.0.0.1"]
+    scheduler = ["distributed.cli.dask_scheduler", *place, "--port", port, "--no-dashboard"]
+    worker = ["distributed.cli.dask_worker", address, *place, "--nthreads", "1", "--no-nanny"]
+    processes = [start("scheduler", *scheduler)]
+    processes += [
+        start(f"worker-{at}", *worker, "--no-dashboard", "--name", f"worker-{at}")
+        for at in range(N_WORKERS)
+    ]
+    yield address, processes[1:]
+    for process in processes:
+        process.kill()
+    for process in processes:
+        process.wait()
+
+
+def test_a_cluster_of_processes_gives_the_tables_of_serial_runs(
+    cluster, serially, make_sweep, content, tmp_path
+):
+    address, _ = cluster
+    sweep = make_sweep(["no-change", "ridge", "random"], ["unseen-context", "iid"])
+    runs = tmp_path / "runs"
+    swept = sweep_on_cluster(sweep, Setting(runs), cluster=address)
+    assert not [end for end in swept.ended if end.failure]
+    assert content(runs) == content(serially("serial", sweep))
+    again = sweep_on_cluster(sweep, Setting(runs), cluster=address)
+    assert again.ended == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "paused"])
+def test_what_a_lost_worker_was_at_is_done_by_others(  # noqa: PLR0917
+    cluster, serially, make_sweep, content, own, number
+):
+    address, workers = cluster
+    slow = own("Slow")
+    sweep = make_sweep([slow, "ridge", "random"], ["unseen-context", "iid"])
+    runs = Path(slow).parent / "runs"
+    with connected(address) as found:
+        found.client.wait_for_workers(N_WORKERS, timeout=60)
+    watch = subprocess.Popen(
+        [sys.executable, "-c", WATCH, str(runs), str(workers[0].pid), str(int(number))]
+    )
+    swept = sweep_on_cluster(sweep, Setting(runs), cluster=address)
+    assert watch.wait(timeout=1) == 0
+    assert not [end for end in swept.ended if end.failure]
+    assert content(runs) == content(serially("serial", sweep))
+    assert set(progress_of(runs).jobs["state"]) == {"done"}
+
+
+def test_a_job_that_crashes_on_a_cluster_leaves_its_worker_alone(
+    cluster, make_sweep, own, tmp_path
+):
+    address, workers = cluster
+    runs = tmp_path / "runs"
+    sweep = make_sweep([own("Exits"), "no-change"], ["iid"])
+    swept = sweep_on_cluster(sweep, Setting(runs), cluster=address)
+    assert {end.model: end.status for end in swept.ended}["own:Exits"] == "error"
+    assert not any(process.poll() for process in workers)
+
+
+def test_a_cluster_without_workers_is_told(cluster, make_sweep, tmp_path, monkeypatch):
+    address, workers = cluster
+    monkeypatch.setattr("wildcell.sweeps.cluster.LOOK_S", 0.2)
+    monkeypatch.setattr("wildcell.sweeps.cluster.LONGEST_REST_S", 1.0)
+
+    def lose_all(*_):
+        for worker in workers:
+            worker.kill()
+
+    sweep = make_sweep(["no-change"], ["unseen-context", "iid"])
+    with pytest.raises(StoreError, match="no workers"):
+        sweep_on_cluster(sweep, Setting(tmp_path / "runs"), cluster=address, on_job=lose_all)
+
+
+def test_nobody_at_an_address_is_told(monkeypatch):
+    monkeypatch.setattr("wildcell.sweeps.cluster.PATIENCE_S", 2)
+    with (
+        pytest.raises(OptionError, match="No Dask scheduler answers"),
+        connected("tcp://127.0.0.1:1"),
+    ):
+        pass
+
+
+def question(name, states):
+    jobs = tuple(Job(f"{name}{at}", "", state) for at, state in enumerate(states))
+    return Question(name, "data", "arm", 0, 0, jobs)
+
+
+def test_open_jobs_are_shared_out_once_each_and_those_for_gpus_apart():
+    few = Layout((question("a", [State.OPEN] * 5), question("b", [State.FINISHED])), ())
+    shares = shares_of([few], 4, {"a1"})
+    given = [name for share in shares for name in share.models]
+    assert sorted(given) == ["a0", "a1", "a2", "a3", "a4"]
+    assert [share.models for share in shares if share.needs_gpu] == [("a1",)]
+    assert len(shares) == 5
+    many = Layout(tuple(question(f"q{at}-", [State.OPEN] * 3) for at in range(20)), ())
+    assert [len(share.models) for share in shares_of([many], 4, ())] == [3] * 20
