@@ -96,6 +96,20 @@ class Raises(NoChange):
         raise ValueError("no luck today")
 
 
+class Alone(NoChange):
+    """Cannot be run beside another of its kind."""
+
+    def __init__(self, *, seed=0, mark="", at=0):
+        super().__init__(seed=seed)
+        self.mark = Path(mark)
+
+    def fit(self, task):
+        self.mark.touch(exist_ok=False)
+        time.sleep(0.5)
+        self.mark.unlink()
+        super().fit(task)
+
+
 class Slow(NoChange):
     def fit(self, task):
         time.sleep(3.0)
@@ -143,10 +157,12 @@ def _lasting(record):
 def sweeping(tmp_path):
     """Return a function that runs a sweep into a folder of a name, and returns both."""
 
-    def run(name, sweep, *, n_workers=2, terms=None, retry=False):
+    def run(name, sweep, *, n_workers=2, terms=None, retry=False, gpu_models=()):
         runs = tmp_path / name
         options = {} if terms is None else {"terms": terms}
-        swept = run_sweep(sweep, Setting(runs, retry=retry, **options), n_workers=n_workers)
+        swept = run_sweep(
+            sweep, Setting(runs, retry=retry, **options), n_workers=n_workers, gpu_models=gpu_models
+        )
         return runs, swept
 
     return run

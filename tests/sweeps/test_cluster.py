@@ -20,24 +20,18 @@ from wildcell.sweeps.cluster import connected, shares_of, sweep_on_cluster
 
 N_WORKERS = 4
 WATCH = """
-import os, sys, time
+import subprocess, sys, time
 from pathlib import Path
 while not [path for path in Path(sys.argv[1]).rglob("run.json")]:
     time.sleep(0.05)
-os.kill(int(sys.argv[2]), int(sys.argv[3]))
+subprocess.run(sys.argv[2:], check=True)
 """
 
 
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
-
-
 @pytest.fixture
-def cluster(tmp_path):
-    """Return the address of a scheduler and its four workers, all of them processes."""
-    address = f"tcp://127.0.0.1:{free_port()}"
+def start(tmp_path):
+    """Return a function that starts a module of Dask as a process, which ends with the test."""
+    processes = []
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(sys.path),
@@ -45,30 +39,80 @@ def cluster(tmp_path):
         "DASK_DISTRIBUTED__WORKER__MEMORY__TERMINATE": "false",
     }
 
-    def start(name, *arguments):
-        with (tmp_path / f"{name}.txt").open("wb") as printed:
-            return subprocess.Popen(
-                [sys.executable, "-m", *arguments],
+    def begin(module, *arguments, within=()):
+        command = [*within, sys.executable, "-m", f"distributed.cli.{module}", *arguments]
+        with (tmp_path / f"{module}-{len(processes)}.txt").open("wb") as printed:
+            process = subprocess.Popen(
+                [*command, "--no-dashboard"],
                 env=environment,
                 stdout=printed,
                 stderr=subprocess.STDOUT,
                 cwd=tmp_path,
             )
+        processes.append(process)
+        return process
 
-    port = address.rpartition(":")[2]
-    place = ["--host", "127.0.0.1"]
-    scheduler = ["distributed.cli.dask_scheduler", *place, "--port", port, "--no-dashboard"]
-    worker = ["distributed.cli.dask_worker", address, *place, "--nthreads", "1", "--no-nanny"]
-    processes = [start("scheduler", *scheduler)]
-    processes += [
-        start(f"worker-{at}", *worker, "--no-dashboard", "--name", f"worker-{at}")
-        for at in range(N_WORKERS)
-    ]
-    yield address, processes[1:]
+    yield begin
     for process in processes:
         process.kill()
     for process in processes:
         process.wait()
+
+
+def start_scheduler(start, host):
+    with socket.socket() as one:
+        one.bind((host, 0))
+        port = one.getsockname()[1]
+    start("dask_scheduler", "--host", host, "--port", str(port))
+    return f"tcp://{host}:{port}"
+
+
+def start_worker(start, address, host, within=()):
+    options = ["--host", host, "--nthreads", "1", "--no-nanny"]
+    return start("dask_worker", address, *options, within=within)
+
+
+@pytest.fixture
+def cluster(start):
+    """Return the address of a scheduler and its four workers, all of them processes."""
+    address = start_scheduler(start, "127.0.0.1")
+    return address, [start_worker(start, address, "127.0.0.1") for _ in range(N_WORKERS)]
+
+
+@pytest.fixture
+def apart(start):
+    """Return the address of a cluster one worker of which is on a network of its own, and a cut."""
+    name = f"wildcell-{os.getpid()}"
+    here, there = f"wch{os.getpid()}", f"wct{os.getpid()}"
+    ours, theirs = "10.213.77.1", "10.213.77.2"
+    if subprocess.run(["ip", "netns", "add", name], capture_output=True, check=False).returncode:
+        pytest.skip("a network of one's own needs the right to make one")
+    within = ["ip", "netns", "exec", name]
+    for command in (
+        f"ip link add {here} type veth peer name {there} netns {name}",
+        f"ip addr add {ours}/30 dev {here}",
+        f"ip link set {here} up",
+        f"ip netns exec {name} ip addr add {theirs}/30 dev {there}",
+        f"ip netns exec {name} ip link set {there} up",
+        f"ip netns exec {name} ip link set lo up",
+    ):
+        subprocess.run(command.split(), check=True)
+    address = start_scheduler(start, ours)
+    start_worker(start, address, theirs, within)
+    for _ in range(2):
+        start_worker(start, address, ours)
+    yield address, [*within, "ip", "link", "set", there, "down"]
+    subprocess.run(["ip", "netns", "del", name], check=True)
+
+
+def wait_for(address, n_workers):
+    with connected(address) as found:
+        found.client.wait_for_workers(n_workers, timeout=120)
+
+
+def at_the_first_run(runs, command):
+    """Start a process that runs a command when the first run is finished."""
+    return subprocess.Popen([sys.executable, "-c", WATCH, str(runs), *command])
 
 
 def test_a_cluster_of_processes_gives_the_tables_of_serial_runs(
@@ -92,16 +136,28 @@ def test_what_a_lost_worker_was_at_is_done_by_others(  # noqa: PLR0917
     slow = own("Slow")
     sweep = make_sweep([slow, "ridge", "random"], ["unseen-context", "iid"])
     runs = Path(slow).parent / "runs"
-    with connected(address) as found:
-        found.client.wait_for_workers(N_WORKERS, timeout=60)
-    watch = subprocess.Popen(
-        [sys.executable, "-c", WATCH, str(runs), str(workers[0].pid), str(int(number))]
-    )
+    wait_for(address, N_WORKERS)
+    watch = at_the_first_run(runs, ["kill", f"-{int(number)}", str(workers[0].pid)])
     swept = sweep_on_cluster(sweep, Setting(runs), cluster=address)
     assert watch.wait(timeout=1) == 0
     assert not [end for end in swept.ended if end.failure]
     assert content(runs) == content(serially("serial", sweep))
     assert set(progress_of(runs).jobs["state"]) == {"done"}
+
+
+def test_what_a_worker_was_at_whose_link_is_cut_is_done_by_others(
+    apart, serially, make_sweep, content, own
+):
+    address, cut = apart
+    slow = own("Slow")
+    sweep = make_sweep([slow, "ridge", "random"], ["unseen-context", "iid"])
+    runs = Path(slow).parent / "runs"
+    wait_for(address, 3)
+    watch = at_the_first_run(runs, cut)
+    swept = sweep_on_cluster(sweep, Setting(runs), cluster=address)
+    assert watch.wait(timeout=1) == 0
+    assert not [end for end in swept.ended if end.failure]
+    assert content(runs) == content(serially("serial", sweep))
 
 
 def test_a_job_that_crashes_on_a_cluster_leaves_its_worker_alone(

@@ -191,6 +191,16 @@ def test_a_job_that_another_process_is_at_is_left_until_it_is_free(sweeping, mak
     assert [(end.model, end.status) for end in swept.ended] == [("ridge", "ok")]
 
 
+def test_jobs_that_need_a_gpu_are_run_one_at_a_time(sweeping, make_sweep, own, tmp_path):
+    alone = own("Alone")
+    variants = [{"mark": str(tmp_path / "mark"), "at": at} for at in range(3)]
+    sweep = make_sweep([alone], ["iid"], options={alone: variants})
+    _, swept = sweeping("together", sweep, n_workers=3)
+    assert [end.status for end in swept.ended].count("error") > 0
+    _, swept = sweeping("alone", sweep, n_workers=3, gpu_models=[alone])
+    assert {end.status for end in swept.ended} == {"ok"}
+
+
 def test_what_a_dead_process_left_half_written_is_deleted(sweeping, make_sweep):
     runs, _ = sweeping("runs", make_sweep(["ridge"], ["iid"]))
     folder = next(runs.rglob("ridge/*/run.json")).parent
