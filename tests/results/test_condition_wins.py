@@ -63,6 +63,19 @@ def test_what_was_not_measured_is_not_told(scores):
     assert condition_wins(scores[scores["model"] != "no-change"]).empty
 
 
+def test_a_naive_model_that_cannot_answer_need_not_be_beaten(scores):
+    other = scores[scores["model"] == "no-change"].assign(
+        model="dose-interpolation",
+        status=str(Status.NOT_APPLICABLE),
+        numerator=np.nan,
+        **dict.fromkeys(BY_CELLS, np.nan),
+    )
+
+    pd.testing.assert_frame_equal(
+        condition_wins(pd.concat([scores, other])), condition_wins(scores)
+    )
+
+
 def test_seeds_do_not_make_more_of_the_same_cells(scores):
     twice = pd.concat([scores, scores.assign(seed=1)])
 

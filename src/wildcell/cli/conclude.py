@@ -100,19 +100,13 @@ def report(runs: Path, /, *, out: Path = Path("report.html")) -> None:
         The file to write.
     """
     from wildcell.cli.progress import working
-    from wildcell.results.report import write_report
-    from wildcell.results.table import calibrate_runs, rank_runs
-    from wildcell.store.runs import read_records, read_scores, unfinished
+    from wildcell.results.report.write import write_report
+    from wildcell.results.table import tables_of_runs
+    from wildcell.store.runs import read_records, unfinished
 
     with working("writing the report"):
         records = read_records(runs)
-        write_report(
-            out,
-            scores=read_scores(runs),
-            ranks=rank_runs(runs),
-            runs=records,
-            calibrated=calibrate_runs(runs),
-        )
+        write_report(out, **tables_of_runs(runs), runs=records)
     for sentence in unfinished(records):
         print(sentence)
     print(f"Wrote {out}")

@@ -16,25 +16,19 @@ def demo(*, out: Path = Path("demo")) -> None:
     """
     from wildcell.cli.progress import counting
     from wildcell.models.model import base_models
-    from wildcell.results.report import write_report
-    from wildcell.results.table import calibrate_runs, rank_runs
+    from wildcell.results.report.write import write_report
+    from wildcell.results.table import tables_of_runs
     from wildcell.run import run_scenario
     from wildcell.store.atomic import write_table
-    from wildcell.store.runs import read_records, read_scores
+    from wildcell.store.runs import read_records
 
     runs = out / "runs"
     for scenario in SCENARIOS:
         with counting(scenario) as show:
             run_scenario(scenario, models=base_models(), runs=runs, seeds=SEEDS, on_run=show)
-    ranks = rank_runs(runs)
-    write_table(out / "leaderboard.csv", ranks)
+    tables = tables_of_runs(runs)
+    write_table(out / "leaderboard.csv", tables["ranks"])
     page = out / "report.html"
-    write_report(
-        page,
-        scores=read_scores(runs),
-        ranks=ranks,
-        runs=read_records(runs),
-        calibrated=calibrate_runs(runs),
-    )
+    write_report(page, **tables, runs=read_records(runs))
     print(f"Leaderboard: {out / 'leaderboard.csv'}")
     print(f"Report: {page.resolve().as_uri()}")

@@ -29,7 +29,8 @@ def condition_wins(scores: pd.DataFrame) -> pd.DataFrame:
     What is tested is whether the answer is nearer to the noise-free effect, in squared error, than
     that of each naive model, whatever the margin: an intersection-union test of differences that
     vary with the test cells and the kept controls, by Student's t over blocks of cells. Seeds are
-    averaged as if they had the same errors.
+    averaged as if they had the same errors. A naive model that a condition is not for, such as
+    dose interpolation where there are no doses, is not asked to be beaten there.
 
     Parameters
     ----------
@@ -86,8 +87,9 @@ def _of_model(mean: pd.DataFrame, model: str, naive: list[str]) -> pd.DataFrame:
     others = [mean.loc[name].reindex(own.index) for name in naive]
     halves = [np.stack([_tested(own, other, half) for other in others]) for half in HALVES]
     (gain, p), (_, again) = (np.moveaxis(half, 1, 0) for half in halves)
-    known = np.isfinite(p).all(axis=0) & np.isfinite(again).all(axis=0)
-    gain, p, again = gain[:, known], p[:, known], again[:, known]
+    has_both = np.isfinite(p) & np.isfinite(again)
+    known = has_both.any(axis=0)
+    gain, (p, again) = gain[:, known], np.where(has_both, [p, again], -1.0)[:, :, known]
     least, place = p.argmax(axis=0), np.arange(int(known.sum()))
     return (
         own.index[known]

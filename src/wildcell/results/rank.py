@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from wildcell.arrays import Codes, Floats
 from wildcell.metrics.control_blocks import is_of_means
 from wildcell.metrics.metric import METRICS, Metric
 from wildcell.names import (
@@ -237,21 +238,28 @@ def with_nulls(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def _samples_of_metric(mean: pd.DataFrame, metric: Metric) -> dict[str, Sample]:
-    keys = mean.index.droplevel("model").unique().sort_values()
+    of_rows = mean.index.droplevel("model")
+    keys = of_rows.unique().sort_values()
     names = [keys.get_level_values(name).to_numpy(dtype=object) for name in CONDITION]
+    place, codes = keys.get_indexer(of_rows), mean.index.get_level_values("model")
+    has_moves = SHAKEN[0] in mean and is_of_means(metric)
+    columns = [PARTS, *([SHAKEN, SHAKEN_UNDER] if has_moves else [])]
+    tables = [mean[list(some)].to_numpy(float) for some in columns]
     samples = {}
-    for model in sorted(set(mean.index.get_level_values("model"))):
-        own = mean.loc[model].reindex(keys)
-        sample = Sample(*names, *(own[name].to_numpy(float) for name in PARTS))
-        samples[str(model)] = replace(sample, is_log=metric.is_log, shaken=_shaken(own, metric))
+    for model in sorted(set(codes)):
+        rows = np.flatnonzero(codes == model)
+        own = [_placed(table[rows], place[rows], len(keys)) for table in tables]
+        shaken = Shaken(*own[1:]) if has_moves else None
+        sample = Sample(*names, *own[0].T)
+        samples[str(model)] = replace(sample, is_log=metric.is_log, shaken=shaken)
     return samples
 
 
-def _shaken(own: pd.DataFrame, metric: Metric) -> Shaken | None:
-    """Return how a model's scores move with the controls; None for metrics of cells and tests."""
-    if SHAKEN[0] not in own or not is_of_means(metric):
-        return None
-    return Shaken(own[SHAKEN].to_numpy(float), own[SHAKEN_UNDER].to_numpy(float))
+def _placed(rows: Floats, place: Codes, n: int) -> Floats:
+    """Return rows where they belong; NaN elsewhere."""
+    table = np.full((n, rows.shape[1]), np.nan)
+    table[place] = rows
+    return table
 
 
 def _described(sample: Sample) -> dict[str, Any]:

@@ -40,6 +40,20 @@ def rank_runs(runs: Path) -> pd.DataFrame:
     return ranks.assign(sealing=ranks["model"].map(sealing(read_records(runs))))
 
 
+def tables_of_runs(runs: Path) -> dict[str, pd.DataFrame]:
+    """Return what the report is written from, by the names of its arguments, but the records."""
+    material, references = material_of(runs), _references(runs)
+    ranks = rank(material.scores, references)
+    return {
+        "scores": material.scores,
+        "ranks": ranks.assign(sealing=ranks["model"].map(sealing(read_records(runs)))),
+        "calibrated": calibrate_metrics(material.scores, references, read_halves(runs)),
+        "costs": material.costs,
+        "conditions": material.conditions,
+        "findings": find_all(material),
+    }
+
+
 def rank_runs_in_strata(runs: Path, *, by: str, bins: int = BINS) -> pd.DataFrame:
     """Rank models by stratum; see `wildcell.results.strata.rank_in_strata`."""
     scores, conditions = read_scores(runs), read_conditions(runs)

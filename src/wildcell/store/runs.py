@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -37,6 +37,7 @@ RECORD = "run.json"
 LOCK = ".lock"
 SCORES = "scores.parquet"
 SHAKEN_FILE = "shaken.parquet"
+PLACE = "place of the folder"
 OTHERWISE = "scores-{}.parquet"
 """Scores of a run under another convention, by its name."""
 
@@ -319,24 +320,30 @@ def read_scores(runs: Path, *, with_controls: bool = False) -> pd.DataFrame:
         explained by blocks of the test cells, NaN where that is not known.
     """
     folders = run_folders(runs)
-    tables = [read_parquet(folder / SCORES) for folder in folders]
+    scores = _stacked(folders, SCORES)
     if with_controls and any((folder / SHAKEN_FILE).is_file() for folder in folders):
-        tables = [_with_shaken(one, folder) for one, folder in zip(tables, folders, strict=True)]
+        scores = _with_shaken(scores, folders)
+    return scores.drop(columns=PLACE)
+
+
+def _stacked(folders: Sequence[Path], name: str) -> pd.DataFrame:
+    """Return the tables of these folders that there are, with the place of the folder."""
+    tables = [
+        read_parquet(folder / name).assign(**{PLACE: place})
+        for place, folder in enumerate(folders)
+        if (folder / name).is_file()
+    ]
     return pd.concat(tables, ignore_index=True)
 
 
-def _with_shaken(scores: pd.DataFrame, folder: Path) -> pd.DataFrame:
-    names = [*SHAKEN, *SHAKEN_UNDER]
-    keys = ["metric", *CONDITION]
-    known = pd.DataFrame(columns=keys)
-    if (folder / SHAKEN_FILE).is_file():
-        known = read_parquet(folder / SHAKEN_FILE)
-    known = known.reindex(columns=[*keys, *names, *BY_CELLS])
-    moved = scores[keys].merge(
-        known.astype(dict.fromkeys([*names, *BY_CELLS], np.float32)), how="left", on=keys
-    )
-    moved[names] = moved[names].fillna(0)
-    return pd.concat([scores, moved[[*names, *BY_CELLS]].set_axis(scores.index)], axis=1)
+def _with_shaken(scores: pd.DataFrame, folders: Sequence[Path]) -> pd.DataFrame:
+    moves = [*SHAKEN, *SHAKEN_UNDER]
+    keys = [PLACE, "metric", *CONDITION]
+    known = _stacked(folders, SHAKEN_FILE).reindex(columns=[*keys, *moves, *BY_CELLS])
+    known[[*moves, *BY_CELLS]] = known[[*moves, *BY_CELLS]].astype(np.float32)
+    moved = scores[keys].merge(known, how="left", on=keys)[[*moves, *BY_CELLS]]
+    moved[moves] = moved[moves].fillna(0)
+    return pd.concat([scores, moved.set_axis(scores.index)], axis=1)
 
 
 def read_halves(runs: Path) -> pd.DataFrame:

@@ -7,7 +7,7 @@ import pandas as pd
 from scipy import special
 
 from wildcell.arrays import Floats
-from wildcell.names import NAIVE_MODELS, NEGATIVE_MODELS
+from wildcell.names import BY_CELLS, NAIVE_MODELS, NEGATIVE_MODELS, SHAKEN, SHAKEN_UNDER
 from wildcell.results.board import Board, board
 from wildcell.results.condition_wins import condition_wins
 from wildcell.results.detectable import blocks_to_see
@@ -36,7 +36,8 @@ N_DRAWS = 1_000
 
 
 def _disagree(material: Material) -> Iterator[Finding]:
-    found = disagreement(material.scores, material.references)
+    scores = material.scores.drop(columns=[*SHAKEN, *SHAKEN_UNDER, *BY_CELLS], errors="ignore")
+    found = disagreement(scores, material.references)
     for key, orders in found.orders.groupby(QUESTION, sort=True):
         apart, alike = int(orders["told_apart"].sum()), int(orders["told_alike"].sum())
         tau, again = float(orders["tau"].mean()), float(orders["tau_again"].mean())

@@ -25,6 +25,7 @@ INK, PALE_INK = "#1d2226", "#6b7480"
 CELL_WIDTH, LINE_HEIGHT, DOT_OFFSET = 54, 13, -17
 DOT_AREAS = [8, 230]
 LABEL_CHARACTERS = 32
+MANY = 4
 REFERENCE = "reference: "
 DRAWN = ["row", "metric", "goodness", "share", "text"]
 
@@ -94,11 +95,24 @@ def _goodness(rows: pd.DataFrame) -> pd.Series:
 
 
 def _row_names(cells: pd.DataFrame) -> list[str]:
-    names = cells["label"].where(~cells["is_reference"], REFERENCE + cells["label"])
+    label = cells["label"].map(short)
+    names = label.where(~cells["is_reference"], REFERENCE + label)
     return [
         textwrap.fill(name, LABEL_CHARACTERS, break_on_hyphens=False, break_long_words=False)
         for name in names
     ]
+
+
+def short(label: str) -> str:
+    """Return the name of models that scored the same, counted where they are many.
+
+    Examples
+    --------
+    >>> short("a = b"), short("a = b = c = d")
+    ('a = b', 'a and 3 that score the same')
+    """
+    names = label.split(" = ")
+    return label if len(names) < MANY else f"{names[0]} and {len(names) - 1} that score the same"
 
 
 def _order(cells: pd.DataFrame, metric: str) -> list[str]:

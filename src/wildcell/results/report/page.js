@@ -1,0 +1,182 @@
+"use strict";
+(() => {
+  const make = (tag, text, attributes = {}) => {
+    const element = document.createElement(tag);
+    if (text !== undefined) element.textContent = text;
+    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+    return element;
+  };
+
+  const download = (url, name) => {
+    const link = make("a", "", { href: url, download: name });
+    document.body.append(link);
+    link.click();
+    link.remove();
+  };
+
+  const tools = (view, name, title) => {
+    const row = make("div", undefined, { class: "tools" });
+    for (const kind of ["svg", "png"]) {
+      const button = make("button", `Save as ${kind.toUpperCase()}`, {
+        type: "button", "aria-label": `Save as ${kind.toUpperCase()}: ${title}`,
+      });
+      button.addEventListener("click", async () => {
+        download(await view.toImageURL(kind, kind === "png" ? 3 : 1), `${name}.${kind}`);
+      });
+      row.append(button);
+    }
+    return row;
+  };
+
+  const draw = async (box) => {
+    const figure = box.parentElement;
+    const spec = JSON.parse(figure.querySelector("script").textContent);
+    const title = figure.querySelector("h4").textContent;
+    box.replaceChildren();
+    const { view } = await window.vegaEmbed(box, spec, { actions: false, renderer: "svg" });
+    box.after(tools(view, box.dataset.chart, title));
+    box.dataset.drawn = "yes";
+  };
+
+  const watcher = new IntersectionObserver((entries) => {
+    for (const entry of entries) {
+      if (!entry.isIntersecting) continue;
+      watcher.unobserve(entry.target);
+      draw(entry.target);
+    }
+  }, { rootMargin: "400px" });
+  document.querySelectorAll("[data-chart]").forEach((box) => watcher.observe(box));
+
+  const unpacked = async (text) => {
+    const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+    return new Response(stream).arrayBuffer();
+  };
+
+  const digits = (value) => {
+    if (!Number.isFinite(value)) return "";
+    if (Number.isInteger(value)) return value.toLocaleString("en").replace("-", "\u2212");
+    const size = Math.abs(value);
+    const text = size >= 1000 || size < 0.001
+      ? value.toPrecision(3) : value.toFixed(size < 1 ? 3 : 2);
+    return text.replace("-", "\u2212");
+  };
+
+  const MOST_SHOWN = 300;
+
+  const pick = async (box) => {
+    const data = JSON.parse(box.querySelector("script").textContent);
+    const part = (name) => box.querySelector(`[data-part="${name}"]`);
+    const n = data.context.length;
+    const values = new Float32Array(await unpacked(data.values));
+    const statuses = new Uint8Array(await unpacked(data.statuses));
+    const difficulty = await Promise.all(data.difficulty.map(async ({ label, values: text }) =>
+      ({ label, values: new Float32Array(await unpacked(text)) })));
+    const place = (metric, model, condition) =>
+      (metric * data.models.length + model) * n + condition;
+    const reference = data.kinds.indexOf("reference");
+    const goodness = (metric, value) =>
+      data.best[metric] === "high" ? value : data.best[metric] === "low" ? -value : -Math.abs(value);
+
+    const fill = (select, names, values_) => {
+      select.replaceChildren(...names.map((name, i) => make("option", name, { value: values_[i] })));
+    };
+    const askable = data.models.map((name, i) => i)
+      .filter((i) => !["replicate", "ceiling"].includes(data.kinds[i]));
+    fill(part("model"), askable.map((i) => data.models[i]), askable);
+    fill(part("context"), ["any", ...data.contexts], ["", ...data.contexts.keys()]);
+    fill(part("metric"), data.metrics, [...data.metrics.keys()]);
+
+    const names = data.context.map((code, i) =>
+      `${data.perturbations[data.perturbation[i]]} in ${data.contexts[code]}`);
+    const lowered = data.perturbation.map((code) => data.perturbations[code].toLowerCase());
+
+    const ordered = (rows) => {
+      const [order, metric, model] = [part("order").value, +part("metric").value, +part("model").value];
+      if (order === "name") return rows;
+      const key = new Float64Array(n);
+      for (const row of rows) {
+        const own = goodness(metric, values[place(metric, model, row)]);
+        const other = reference < 0 ? NaN : goodness(metric, values[place(metric, reference, row)]);
+        key[row] = order === "worst" || order === "best" ? own : own - other;
+      }
+      const sign = order === "worst" || order === "loss" ? 1 : -1;
+      return rows.filter((row) => Number.isFinite(key[row]))
+        .sort((a, b) => sign * (key[a] - key[b]));
+    };
+
+    const list = () => {
+      const wanted = part("filter").value.trim().toLowerCase();
+      const context = part("context").value;
+      const rows = [];
+      for (let row = 0; row < n; row += 1) {
+        if (context !== "" && data.context[row] !== +context) continue;
+        if (wanted && !lowered[row].includes(wanted)) continue;
+        rows.push(row);
+      }
+      const found = ordered(rows);
+      const shown = found.slice(0, MOST_SHOWN);
+      fill(part("list"), shown.map((row) => names[row]), shown);
+      part("found").textContent = found.length > shown.length
+        ? `First ${shown.length} of ${found.length.toLocaleString("en")} conditions`
+        : `${found.length.toLocaleString("en")} conditions`;
+      part("list").selectedIndex = shown.length ? 0 : -1;
+      show();
+    };
+
+    const cell = (metric, model, row) => {
+      if (model < 0) return "";
+      const at = place(metric, model, row);
+      return digits(values[at]) || data.words[statuses[at]];
+    };
+
+    const scores = (row, model) => {
+      const table = make("table", undefined, { class: "condition" });
+      table.append(make("caption", `Scores of all models in ${names[row]}`));
+      const head = make("tr");
+      head.append(make("th", "Model"));
+      data.metrics.forEach((name) => head.append(make("th", name, { class: "number" })));
+      const top = make("thead");
+      top.append(head);
+      const body = make("tbody");
+      data.models.forEach((name, i) => {
+        const line = make("tr", undefined, i === model ? { class: "chosen" } : {});
+        const kind = data.kinds[i] === "model" || data.kinds[i] === name ? "" : ` (${data.kinds[i]})`;
+        line.append(make("th", name + kind, { scope: "row" }));
+        data.metrics.forEach((_, metric) =>
+          line.append(make("td", cell(metric, i, row), { class: "number" })));
+        body.append(line);
+      });
+      table.append(top, body);
+      const scroll = make("div", undefined, {
+        class: "scroll", tabindex: "0", role: "region", "aria-label": "Scores of this condition",
+      });
+      scroll.append(table);
+      return scroll;
+    };
+
+    const show = () => {
+      const shown = part("shown");
+      const row = part("list").value === "" ? -1 : +part("list").value;
+      if (row < 0) {
+        shown.replaceChildren(make("p", "No condition is like that."));
+        return;
+      }
+      const facts = make("dl");
+      for (const { label, values: known } of difficulty) {
+        if (Number.isFinite(known[row])) facts.append(make("dt", label), make("dd", digits(known[row])));
+      }
+      shown.replaceChildren(make("h4", names[row]), facts, scores(row, +part("model").value));
+    };
+
+    for (const name of ["model", "context", "order", "metric"]) {
+      part(name).addEventListener("change", list);
+    }
+    part("filter").addEventListener("input", list);
+    part("list").addEventListener("change", show);
+    box.querySelector(".controls").hidden = false;
+    list();
+    box.dataset.ready = "yes";
+  };
+  document.querySelectorAll("[data-picker]").forEach(pick);
+})();

@@ -1,0 +1,160 @@
+"""The report: one HTML file that says what was asked, answered, and not answered."""
+
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+
+import pandas as pd
+
+from wildcell.errors import MissingExtraError
+from wildcell.metrics.metric import METRICS
+from wildcell.results.rank import PSEUDO_MODELS, QUESTION, without_shams
+from wildcell.results.report import charts_of_models
+from wildcell.results.report.question import Asked, question_view
+from wildcell.results.report.tables import View, without_twins
+from wildcell.results.verdict import headline_metric
+from wildcell.results.words import count, listed, number
+from wildcell.store.atomic import write_text
+
+try:
+    import jinja2
+    import vl_convert
+except ImportError as error:
+    raise MissingExtraError("The report", "report") from error
+
+PARTS = {"page": "page.html.j2", "style": "page.css", "script": "page.js"}
+
+
+def write_report(
+    out: Path,
+    *,
+    scores: pd.DataFrame,
+    ranks: pd.DataFrame,
+    runs: pd.DataFrame,
+    calibrated: pd.DataFrame | None = None,
+    costs: pd.DataFrame | None = None,
+    conditions: pd.DataFrame | None = None,
+    findings: pd.DataFrame | None = None,
+) -> None:
+    """Write one self-contained HTML file about any number of questions.
+
+    Parameters
+    ----------
+    out
+        The file to write.
+    scores
+        The long table.
+    ranks
+        What `wildcell.results.rank.rank` makes of it.
+    runs
+        Records of the runs, a row a run, as `wildcell.store.runs.read_records` returns them.
+    calibrated
+        What `wildcell.results.usable.calibrate_metrics` made of the scores: metrics that tell
+        nothing on a data set are named.
+    costs, conditions
+        From `wildcell.store.runs.read_costs` and `read_conditions`.
+    findings
+        From `wildcell.results.findings.find.find_all`.
+
+    Raises
+    ------
+    MissingExtraError
+        The libraries of the extra `report` are not installed; raised when this is imported.
+    StoreError
+        The file cannot be written.
+    """
+    given = {"calibrated": calibrated, "costs": costs, "conditions": conditions}
+    apart = {
+        name: {} if table is None or table.empty else dict(list(table.groupby(QUESTION)))
+        for name, table in {**given, "scores": scores, "runs": runs}.items()
+    }
+    questions = [
+        {
+            "id": f"question-{order}",
+            **question_view(
+                Asked(
+                    ranks=table,
+                    **{name: tables.get(key, pd.DataFrame()) for name, tables in apart.items()},
+                )
+            ),
+        }
+        for order, (key, table) in enumerate(ranks.groupby(QUESTION, sort=True), start=1)
+    ]
+    text = {name: _part(file) for name, file in PARTS.items()}
+    page = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    ).from_string(text["page"])
+    html = page.render(
+        style=text["style"],
+        script=_library() + text["script"],
+        summary=_summary(without_shams(scores), runs, len(questions)),
+        questions=questions,
+        arms=list(_arms(ranks)),
+        findings=[] if findings is None else _findings(findings),
+        metrics=[_metric(name) for name in without_twins(ranks)["metric"].drop_duplicates()],
+        versions=_merged(runs["versions"]),
+        hardware=_merged(runs["hardware"]),
+    )
+    write_text(out, html)
+
+
+def _part(name: str) -> str:
+    return files("wildcell.results.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _library() -> str:
+    """Return Vega, Vega-Lite and their embedding as one script that needs no network."""
+    text = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+    return str(text).replace("</script", "<\\/script") + "\n"
+
+
+def _summary(scores: pd.DataFrame, runs: pd.DataFrame, n_questions: int) -> str:
+    n_models = len(set(scores["model"]) - set(PSEUDO_MODELS))
+    days = sorted({str(started)[:10] for started in runs["started"]})
+    when = listed(days, at_most=1) if len(days) == 1 else f"{days[0]} to {days[-1]}"
+    what = ", ".join(
+        [count(n_questions, "question"), count(n_models, "model"), count(len(runs), "run")]
+    )
+    return f"{what}; {when}."
+
+
+def _arms(ranks: pd.DataFrame) -> Iterator[View]:
+    """Yield the scenarios and data sets that were asked in several arms."""
+    for (scenario, dataset), table in ranks.groupby(QUESTION[:2], sort=True):
+        chart = charts_of_models.arms(without_twins(table), headline_metric(table))
+        if chart is not None:
+            yield {"scenario": scenario, "dataset": dataset, "chart": chart}
+
+
+def _findings(found: pd.DataFrame) -> list[View]:
+    """Return the answer to each claim as a whole, question by question."""
+    whole = found[found["model"] == ""]
+    return [
+        {
+            "claim": row["claim"],
+            "where": " / ".join(filter(None, (row["scenario"], row["dataset"], row["part"]))),
+            "answer": row["answer"],
+            "sentence": row["sentence"],
+            "settles": row["settles"],
+        }
+        for _, row in whole.iterrows()
+    ]
+
+
+def _metric(name: str) -> View:
+    card = METRICS.get(name)
+    top = "estimated from the noise" if callable(card.ceiling) else card.ceiling
+    return {
+        "name": name,
+        "summary": card.summary,
+        "best": card.best,
+        "perfect": top if isinstance(top, str) else "not known" if top is None else number(top),
+        "empty": "that of the given controls" if card.null is None else number(card.null),
+        "cite": card.cite,
+    }
+
+
+def _merged(records: pd.Series) -> dict[str, str]:
+    """Return what the records say under each key; several values where they differ."""
+    table = pd.DataFrame(list(records))
+    return {name: listed(sorted(set(table[name].dropna().astype(str)))) for name in table}
