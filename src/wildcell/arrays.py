@@ -1,5 +1,6 @@
 """Sparse rows of expression, summed by group: the one pass that all means come from."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -111,11 +112,37 @@ def moments(matrix: Matrix, groups: Codes, n_groups: int) -> Moments:
     >>> moments(X, np.array([0, 0, 1]), 2).mean.tolist()
     [[2.0, 1.0], [5.0, 5.0]]
     """
-    rows = sparse.csr_matrix(matrix)
+    return moments_of_parts([(matrix, groups)], n_groups, matrix.shape[1])
+
+
+def moments_of_parts(parts: Iterable[tuple[Matrix, Codes]], n_groups: int, n_genes: int) -> Moments:
+    """Accumulate the moments of rows that come in parts, to the bit as if they came together.
+
+    Parameters
+    ----------
+    parts
+        Some rows at a time, shape (n_cells, n_genes), and the group of each, as for `moments`.
+    n_groups, n_genes
+        Number of groups and of columns.
+
+    Examples
+    --------
+    >>> parts = [(sparse.csr_matrix([[1.0]]), np.array([0])), (sparse.eye(1), np.array([0]))]
+    >>> moments_of_parts(parts, 1, 1).total.tolist()
+    [[2.0]]
+    """
+    n = np.zeros(n_groups, np.int64)
+    total, squares = np.zeros((2, n_groups, n_genes))
+    for matrix, groups in parts:
+        n += _add_part(sparse.csr_matrix(matrix), groups, total, squares)
+    return Moments(n, total, squares)
+
+
+def _add_part(rows: Matrix, groups: Codes, total: Floats, squares: Floats) -> NDArray[np.int64]:
+    """Add rows to the sums of their groups, and return how many each has."""
     order = np.argsort(groups, kind="stable")
-    ends = np.searchsorted(groups[order], np.arange(n_groups + 1))
+    ends = np.searchsorted(groups[order], np.arange(len(total) + 1))
     n = np.diff(ends).astype(np.int64)
-    total, squares = np.zeros((2, n_groups, rows.shape[1]))
 
     def add(some: slice) -> None:
         _add(
@@ -123,7 +150,7 @@ def moments(matrix: Matrix, groups: Codes, n_groups: int) -> Moments:
         )
 
     over_slices(add, n)
-    return Moments(n, total, squares)
+    return n
 
 
 @compiled

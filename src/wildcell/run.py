@@ -192,9 +192,11 @@ def run_scenario(
     )
     folds, names = folds_of(plan, seeds, has_oracles=oracles), names_of(plan)
     outcomes: list[Outcome] = []
-    for fold in folds:
+    n_runs = len(folds) * len(names)
+    while folds:
+        fold = folds.pop(0)  # and let go of, lest all questions be in memory at once
         for name in names:
-            on_run(len(outcomes), len(folds) * len(names), f"{name}, seed {fold.split.seed}")
+            on_run(len(outcomes), n_runs, f"{name}, seed {fold.split.seed}")
             outcomes.append(run_one(fold, name, runs))
             if name in plan.entries:
                 score_otherwise(fold, name, outcomes[-1].folder, others)

@@ -230,7 +230,7 @@ def test_panel_is_the_target_s_the_pooled_or_the_union(target, foreign):
 
 def test_pooled_panel_is_chosen_as_if_all_cells_were_of_one_screen(target, foreign):
     """Equal to the rule on one stacked matrix of training cells, given controls and foreign."""
-    from wildcell.scenarios.preprocess import choose_genes
+    from wildcell.scenarios.preprocess import choose_by_moments, moments_of_all
 
     alone = asked(target, [foreign], "single", words=replace(WORDS, genes="all")).question.task
     common = [gene for gene in target.cells.var_names if gene in foreign.cells.var_names]
@@ -239,11 +239,8 @@ def test_pooled_panel_is_chosen_as_if_all_cells_were_of_one_screen(target, forei
     seen = alone.train.select(np.ones(alone.train.n, dtype=bool))
     columns = [list(seen.genes).index(gene) for gene in common]
     stacked = sparse.vstack([seen.lognorm[:, columns], sparse.csr_matrix(np.log1p(scaled))])
-    expected = {
-        gene
-        for gene, is_chosen in zip(common, choose_genes(stacked.tocsr(), "hvg:30"), strict=True)
-        if is_chosen
-    }
+    chosen = choose_by_moments(moments_of_all(stacked.tocsr()), "hvg:30")
+    expected = {gene for gene, is_chosen in zip(common, chosen, strict=True) if is_chosen}
     found = set(pooled(target, foreign, panel="pooled").question.task.train.genes)
     # validation cells are not among the training cells of either
     assert len(found & expected) >= 29

@@ -5,7 +5,16 @@ import pytest
 from scipy import sparse
 
 from wildcell.arrays import log_normalise
-from wildcell.scenarios.preprocess import choose_genes, excess_variability, median_depth
+from wildcell.scenarios.preprocess import (
+    choose_by_moments,
+    excess_variability,
+    median_depth,
+    moments_of_all,
+)
+
+
+def choose_genes(values, rule):
+    return choose_by_moments(moments_of_all(values), rule)
 
 
 def log_values(n_cells=300, n_genes=120, *, variable=(), seed=0):

@@ -8,19 +8,23 @@ import numpy as np
 
 from wildcell.datasets.check import check_cells
 from wildcell.datasets.dataset import DATASETS, Dataset
-from wildcell.datasets.read import read_cells
+from wildcell.datasets.screen import read_screen
 from wildcell.errors import DataError, OptionError, UnknownNameError
 from wildcell.names import UNS, Expression, with_options
 from wildcell.registry import did_you_mean
 
 
 def load_dataset(name_or_path: str | Path, **options: Any) -> Dataset:
-    """Load a screen by its registered name, or from a curated h5ad or zarr file.
+    """Load a screen by its registered name, or from curated h5ad or zarr files.
+
+    Numbers beyond what `WILDCELL_HOLD_GIB` allows are left in temporary files (see
+    `wildcell.streams.spilled`).
 
     Parameters
     ----------
     name_or_path
-        A name that `wildcell datasets` lists, or a path.
+        A name that `wildcell datasets` lists, or the path of a file, or of a folder of files that
+        are the parts of one screen.
     options
         Parameters of a registered screen, such as `n_cells` of `simulated`.
 
@@ -49,7 +53,7 @@ def load_dataset(name_or_path: str | Path, **options: Any) -> Dataset:
         raise OptionError(
             f"{path} is a file and has no parameters; drop {', '.join(sorted(options))}."
         )
-    cells = read_cells(path)
+    cells = read_screen(path)
     problems = check_cells(cells)
     if problems:
         listing = "\n".join(f"  - {problem}" for problem in problems)

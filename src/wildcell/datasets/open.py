@@ -90,13 +90,13 @@ def open_cells(source: "Path | ad.AnnData", name: str = "") -> OpenCells:
     check_exists(source)
     if source.suffix not in (".h5ad", ".zarr"):
         raise DataError(f"{source} is neither .h5ad nor .zarr; convert it with: wildcell curate")
-    with _opened(source) as file:
-        if not _is_known(file):
+    with opened(source) as file:
+        if not is_known(file):
             return _of_memory(read_cells(source), str(source), source)
         uns = ad.io.read_elem(file["uns"]) if "uns" in file else {}
         return OpenCells(
             str(source),
-            _InFile(source, _stored(file["X"], str(source)).shape, source.stat().st_mtime_ns),
+            InFile(source, stored(file["X"], str(source)).shape, source.stat().st_mtime_ns),
             ad.io.read_elem(file["obs"]),
             ad.io.read_elem(file["var"]).index,
             uns,
@@ -111,7 +111,7 @@ def content_of(source: "Path | ad.AnnData") -> str:
     """
     if isinstance(source, ad.AnnData):
         X = source.X
-        X = X if sparse.issparse(X) or isinstance(X, np.ndarray) else read_all(_stored(X, "X"))
+        X = X if sparse.issparse(X) or isinstance(X, np.ndarray) else read_all(stored(X, "X"))
         return fingerprint(X, source.obs, list(source.var_names), source.uns.get(UNS, {}))
     if source.is_file():
         return content_hash(source).hex()
@@ -130,11 +130,11 @@ def _of_memory(cells: ad.AnnData, name: str, path: Path | None) -> OpenCells:
         ) from error
     if numbers is None:
         raise DataError(f"{name} has no numbers in X.")
-    X = _stored(numbers, f"X of {name}")
+    X = stored(numbers, f"X of {name}")
     return OpenCells(name, X, cells.obs, cells.var_names, cells.uns, path)
 
 
-def _is_known(file: Group) -> bool:
+def is_known(file: Group) -> bool:
     """Whether a file is laid out as anndata has done since 0.8."""
     return "X" in file and all(
         name in file and str(file[name].attrs.get("encoding-type", "")) == "dataframe"
@@ -142,7 +142,7 @@ def _is_known(file: Group) -> bool:
     )
 
 
-def _stored(X: Any, name: str) -> Stream:
+def stored(X: Any, name: str) -> Stream:
     """Return the numbers of an AnnData or of a file as a stream."""
     if isinstance(X, ad.abc.CSRDataset | ad.abc.CSCDataset):
         X = X.group
@@ -175,27 +175,44 @@ def _stored_sparse(group: Group, name: str) -> Stream:
 
 
 @contextmanager
-def _opened(path: Path, *, again: bool = False) -> Iterator[Group]:
+def opened(path: Path, *, again: bool = False, loaded: tuple[str, ...] = LOADED) -> Iterator[Group]:
     """Open a file of cells and close it; what readers raise becomes a `DataError`.
 
-    The many files of a zarr folder are not looked at `again`.
+    Parameters
+    ----------
+    path
+        An h5ad or zarr file.
+    again
+        Whether it was opened before; the many files of a zarr folder are not looked at then.
+    loaded
+        What will be read whole.
     """
     with ExitStack() as stack:
         stack.enter_context(explaining(path, path.suffix[1:]))
         if path.suffix == ".zarr":
             if not again:
-                check_zarr(path, loaded=LOADED)
+                check_zarr(path, loaded=loaded)
             yield zarr.open_group(path, mode="r")
         else:
             check_regular(path)
             file = stack.enter_context(h5py.File(path))
-            check_hdf5(file, path, loaded=LOADED)
+            check_hdf5(file, path, loaded=loaded)
             yield file
 
 
 @dataclass(frozen=True)
-class _InFile:
-    """A matrix in a file that is open only while it is read, and may turn out to be damaged."""
+class InFile:
+    """A matrix in a file that is open only while it is read, and may turn out to be damaged.
+
+    Attributes
+    ----------
+    path
+        The file.
+    shape
+        Number of cells and genes.
+    written
+        When it was written, in ns; it is not read once it is written again.
+    """
 
     path: Path
     shape: tuple[int, int]
@@ -203,7 +220,7 @@ class _InFile:
 
     def chunks(self, n_values: int = CHUNK) -> Iterator[Chunk]:
         """Yield all rows in order, about `n_values` stored values at a time, a row at least."""
-        with _opened(self.path, again=True) as file:
+        with opened(self.path, again=True) as file:
             if self.path.stat().st_mtime_ns != self.written:
                 raise DataError(f"{self.path} was changed while it was read; start again.")
-            yield from _stored(file["X"], str(self.path)).chunks(n_values)
+            yield from stored(file["X"], str(self.path)).chunks(n_values)

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wildcell.arrays import as_csr
 from wildcell.names import CONDITION, SHAM
 from wildcell.scenarios.claims import WORDS, Claim, broken, claims_made
 from wildcell.scenarios.duplicates import Copies, Pile
@@ -16,10 +15,11 @@ from wildcell.scenarios.leak import JUDGE_SIDES, N_EXAMPLES, Audit, Case, Kind, 
 from wildcell.scenarios.name_leaks import Renamed, renamed_perturbations
 from wildcell.scenarios.pooled_cells import pooled_rows
 from wildcell.scenarios.replicate_leaks import shared_donors, shared_replicates
-from wildcell.scenarios.rows import pack
+from wildcell.scenarios.rows import pack_all
 from wildcell.scenarios.spelling import Lexicon
 from wildcell.scenarios.task import Cells, Task, Truth, cells_on
 from wildcell.scenarios.untold import untold
+from wildcell.streams.matrix import stream_of
 
 LENIENT_CATEGORIES = {"seen", SHAM}
 
@@ -128,7 +128,7 @@ def _on_genes(cells: Cells, genes: list[str]) -> Cells:
 
 
 def _side_of(cells: Cells) -> Side:
-    return Side(cells.obs, Pile(pack(as_csr(cells.X), cells.expression), np.arange(cells.n)))
+    return Side(cells.obs, Pile(pack_all(stream_of(cells.X), cells.expression), np.arange(cells.n)))
 
 
 def claims_of(task: Task, truth: Truth | None) -> str:

@@ -23,6 +23,7 @@ from wildcell.scenarios.pool_check import check_can_be_pooled
 from wildcell.scenarios.pooling import Data
 from wildcell.scenarios.seats import Seats
 from wildcell.scenarios.task import Cells
+from wildcell.streams.spilled import stacked_rows
 
 NO_CELLS: tuple[Cells, ...] = ()
 
@@ -153,7 +154,7 @@ def stacked(parts: Sequence[Cells]) -> Cells:
     known = [part for part in embeddings if part is not None]
     return replace(
         first,
-        X=sparse.vstack([part.X for part in parts], format="csr"),
+        X=stacked_rows([part.X for part in parts]),
         obs=pd.concat([part.obs for part in parts], ignore_index=True),
         embedding=np.vstack(known) if len(known) == len(parts) else None,
     )

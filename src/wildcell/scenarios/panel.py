@@ -5,12 +5,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from wildcell.arrays import Booleans, Floats, as_csr
+from wildcell.arrays import Booleans, Floats
 from wildcell.datasets.dataset import Dataset
 from wildcell.names import CONDITION, Expression
 from wildcell.scenarios.embedding import looked_up_embedding
-from wildcell.scenarios.preprocess import choose_genes, median_depth
+from wildcell.scenarios.preprocess import choose_by_moments, median_depth
 from wildcell.scenarios.task import Cells
+from wildcell.streams.spilled import rows_of
 
 CELL_COLUMNS = [*CONDITION, "control_group", "batch", "replicate"]
 
@@ -52,7 +53,7 @@ class Panel:
             else np.nan
         )
         return Cells(
-            X=as_csr(cells.X[np.flatnonzero(rows)][:, np.flatnonzero(self.genes)]),
+            X=rows_of(cells.X, rows, np.flatnonzero(self.genes)),
             genes=self.gene_names,
             obs=obs,
             expression=self.dataset.expression,
@@ -77,7 +78,7 @@ def fit_panel(dataset: Dataset, seen: Booleans, rule: str, *, common: Booleans) 
     seen
         Cells that genes are chosen on, shape (n_cells,).
     rule
-        As for `wildcell.scenarios.preprocess.choose_genes`.
+        As for `wildcell.scenarios.preprocess.choose_by_moments`.
     common
         Cells whose median library size is the depth, shape (n_cells,): those that all arms share,
         so that all are judged at one depth.
@@ -85,7 +86,9 @@ def fit_panel(dataset: Dataset, seen: Booleans, rule: str, *, common: Booleans) 
     panel = every_gene(dataset, seen=common)
     if rule == "all":
         return panel
-    return Panel(dataset, choose_genes(panel.take(seen).lognorm, rule), panel.target_sum)
+    cells = panel.take(seen)
+    every = cells.moments(np.zeros(cells.n, dtype=np.intp), 1)
+    return Panel(dataset, choose_by_moments(every, rule), panel.target_sum)
 
 
 def control_cells(dataset: Dataset, *, embedding: str = "none") -> Cells:

@@ -6,7 +6,12 @@ from wildcell.arrays import Booleans, Floats, Matrix, Moments, moments
 from wildcell.scenarios.scenario import gene_count
 
 
-def choose_genes(lognorm: Matrix, rule: str) -> Booleans:
+def moments_of_all(lognorm: Matrix) -> Moments:
+    """Return the moments of all cells together, one group."""
+    return moments(lognorm, np.zeros(lognorm.shape[0], dtype=np.intp), 1)
+
+
+def choose_by_moments(every: Moments, rule: str) -> Booleans:
     """Mark the genes that a rule chooses, by the cells given.
 
     Variability is the variance of log values over its expectation at the gene's mean, a quadratic
@@ -14,27 +19,11 @@ def choose_genes(lognorm: Matrix, rule: str) -> Booleans:
 
     Parameters
     ----------
-    lognorm
-        Log values of the cells to choose on, shape (n_cells, n_genes).
+    every
+        Moments of the log values of the cells to choose on, one group; those of several screens
+        may be added up.
     rule
         `all` or `hvg:N`; N at or above the number of genes chooses all.
-
-    Returns
-    -------
-    Shape (n_genes,).
-    """
-    return choose_by_moments(moments_of_all(lognorm), rule)
-
-
-def moments_of_all(lognorm: Matrix) -> Moments:
-    """Return the moments of all cells together, one group."""
-    return moments(lognorm, np.zeros(lognorm.shape[0], dtype=np.intp), 1)
-
-
-def choose_by_moments(every: Moments, rule: str) -> Booleans:
-    """Mark the genes that a rule chooses, by the moments of log values, one group.
-
-    The moments of several screens may be added up.
 
     Returns
     -------

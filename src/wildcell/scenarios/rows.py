@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from wildcell.arrays import Floats
+from wildcell.arrays import Floats, as_csr
 from wildcell.errors import DataError
 from wildcell.guards.hdf5 import check_hdf5
 from wildcell.names import Expression
-from wildcell.streams.matrix import CHUNK, SparseRows, stretches
+from wildcell.store.spill import Spool, release
+from wildcell.streams.matrix import CHUNK, DenseRows, SparseRows, Stream, stretches
+from wildcell.streams.spilled import most_held
 
 MOST_VALUES = 250_000_000
 """About how many values of a file are held; of a larger one, a share of the genes is read."""
@@ -84,6 +86,7 @@ class Rows:
                 self.n_genes,
                 self.expression,
             )
+            release(self.genes, self.values)
 
 
 def _sums(part: Rows, terms: Terms, dtype: Any) -> Array:
@@ -117,6 +120,29 @@ def pack(matrix: sparse.csr_matrix, expression: Expression) -> Rows:
     )
 
 
+def pack_all(matrix: Stream, expression: Expression) -> Rows:
+    """Return all rows of a matrix, packed a chunk at a time; many are left in temporary files.
+
+    Raises
+    ------
+    DataError
+        As for `pack`.
+    """
+    n_genes = matrix.shape[1]
+    genes, values = Spool(np.dtype(_gene_type(n_genes))), Spool(np.dtype(_value_type(expression)))
+    lengths = [np.zeros(1, dtype=np.int64)]
+    for _, rows in matrix.chunks(CHUNK):
+        part = pack(as_csr(rows), expression)
+        genes.add(part.genes)
+        values.add(part.values)
+        lengths.append(np.diff(part.indptr))
+    indptr = np.cumsum(np.concatenate(lengths))
+    packed = genes.finish(), values.finish()
+    if indptr[-1] <= most_held():
+        packed = packed[0].copy(), packed[1].copy()
+    return Rows(indptr, *packed, n_genes, expression)
+
+
 def read_rows(path: Path, expression: Expression) -> Rows:
     """Read the expression of an h5ad file, a stretch at a time.
 
@@ -129,29 +155,13 @@ def read_rows(path: Path, expression: Expression) -> Rows:
         check_hdf5(file, path, loaded=())
         X = file["X"]
         if isinstance(X, h5py.Dataset):
-            return _read_dense(X, expression)
+            return pack_all(DenseRows(X, "X"), expression)
         if X.attrs["encoding-type"] != "csr_matrix":
             raise DataError(
                 f"X of {path} is stored as {X.attrs['encoding-type']}, which cannot be read row "
                 "by row; write it as CSR."
             )
         return _read_sparse(X, expression)
-
-
-def _read_dense(X: Any, expression: Expression) -> Rows:
-    height = max(1, CHUNK // max(1, X.shape[1]))
-    parts = [
-        pack(sparse.csr_matrix(X[start : start + height]), expression)
-        for start in range(0, X.shape[0], height)
-    ]
-    lengths = [np.zeros(1, dtype=np.int64), *(np.diff(part.indptr) for part in parts)]
-    return Rows(
-        np.cumsum(np.concatenate(lengths)),
-        np.concatenate([part.genes for part in parts]),
-        np.concatenate([part.values for part in parts]),
-        X.shape[1],
-        expression,
-    )
 
 
 def _read_sparse(X: Any, expression: Expression) -> Rows:

@@ -13,8 +13,9 @@ from scipy import sparse
 from wildcell.arrays import Booleans, Codes, Floats, Matrix, Moments, Names, log_normalise, moments
 from wildcell.errors import SplitError
 from wildcell.names import CONDITION, CONTROL, SHAM, Expression
-from wildcell.streams.matrix import stream_of
-from wildcell.streams.normalise import LogStream
+from wildcell.streams.matrix import Stream, stream_of
+from wildcell.streams.normalise import LogRows, LogStream
+from wildcell.streams.spilled import are_rows_spilled, moments_in_chunks, rows_of, spill
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Cells:
     ----------
     X
         Expression in the scale that `expression` names, shape (n_cells, n_genes); None where it is
-        left in a file.
+        left in a file. One that is too large to be held is spilled (`wildcell.streams.spilled`).
     genes
         Gene symbols, shape (n_genes,).
     obs
@@ -59,7 +60,20 @@ class Cells:
         if self.expression is not Expression.COUNTS:
             return self.X
         assert self.target_sum is not None
+        if are_rows_spilled(self.X):
+            return spill(self._log_chunks.chunks(), self.X.shape[1], np.dtype(np.float32))
         return log_normalise(self.X, self.obs["total_counts"].to_numpy(float), self.target_sum)
+
+    @property
+    def _log_chunks(self) -> Stream:
+        """What `lognorm` is, to be read in chunks."""
+        return LogRows(self.stream(1.0))
+
+    def moments(self, groups: Codes, n_groups: int) -> Moments:
+        """Return the moments of `lognorm` by group, as `wildcell.arrays.moments` does."""
+        if are_rows_spilled(self.X):
+            return moments_in_chunks(self._log_chunks, groups, n_groups)
+        return moments(self.lognorm, groups, n_groups)
 
     def stream(self, linear_target_sum: float) -> LogStream:
         """Return log values, and linear values at a library size, to be read in chunks."""
@@ -79,9 +93,10 @@ class Cells:
 
     def select(self, rows: Booleans | Codes) -> "Cells":
         """Return the cells where `rows` holds, or with these numbers, as copies."""
+        marked = rows.astype(bool) if rows.dtype == bool and are_rows_spilled(self.X) else None
         return replace(
             self,
-            X=self.X[rows].copy(),
+            X=self.X[rows].copy() if marked is None else rows_of(self.X, marked),
             obs=self.obs.loc[rows].reset_index(drop=True),
             embedding=None if self.embedding is None else self.embedding[rows].copy(),
         )
@@ -104,13 +119,13 @@ class Cells:
         )
         keys = pd.MultiIndex.from_frame(conditions[CONDITION])
         groups = keys.get_indexer(pd.MultiIndex.from_frame(self.obs[CONDITION]))
-        return conditions, moments(self.lognorm, groups, len(conditions))
+        return conditions, self.moments(groups, len(conditions))
 
     def control_moments(self) -> tuple[pd.Index, Moments]:
         """Return the control groups, sorted, and the moments of their controls' log values."""
         names = pd.Index(np.unique(self.obs.loc[self.is_control, "control_group"].astype(str)))
         groups = np.where(self.is_control, names.get_indexer(self.obs["control_group"]), -1)
-        return names, moments(self.lognorm, groups, len(names))
+        return names, self.moments(groups, len(names))
 
 
 def cells_on(cells: Cells, genes: Names) -> Cells:
@@ -236,7 +251,8 @@ def _protected(cells: Cells) -> Cells:
         obs=cells.obs.copy(),
         embedding=None if cells.embedding is None else cells.embedding.copy(),
     )
-    own.__dict__["lognorm"] = own.X if cells.lognorm is cells.X else _read_only(cells.lognorm)
+    if not are_rows_spilled(cells.X):  # whose log values few ask for, and no one can write to
+        own.__dict__["lognorm"] = own.X if cells.lognorm is cells.X else _read_only(cells.lognorm)
     return own
 
 

@@ -1,7 +1,7 @@
 """Hashes of content: equal for equal cells, tables and options, whatever file they came from."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, is_dataclass
@@ -15,11 +15,12 @@ from scipy import sparse
 
 from wildcell.errors import BenchmarkError
 from wildcell.parallel import cores
+from wildcell.store.spill import release
 
 DIGEST_BYTES = 16
 
 BLOCK = 2**24
-"""Bytes of a file that one thread hashes at once."""
+"""Bytes of a file that one thread hashes at once, and values of a matrix."""
 
 MISSING_LABEL = "\x00missing"
 """What stands for a label that is not there, lest it be taken for the word `nan`."""
@@ -132,10 +133,30 @@ def _feed_array(digest: "hashlib.blake2b", array: np.ndarray[Any, Any]) -> None:
 
 def _feed_sparse(digest: "hashlib.blake2b", matrix: Any) -> None:
     rows = sparse.csr_matrix(matrix)
-    if not rows.has_canonical_format or (rows.data == 0).any():
+    if not rows.has_canonical_format or _has_zeros(rows.data):
         rows = rows.copy()
         rows.sum_duplicates()
         rows.eliminate_zeros()
     _tag(digest, "sparse", rows.shape)
-    for array in (rows.data, rows.indices.astype(np.int64), rows.indptr.astype(np.int64)):
-        _feed_array(digest, array)
+    _feed_long(digest, rows.data, rows.data.dtype)
+    for array in (rows.indices, rows.indptr):
+        _feed_long(digest, array, np.dtype(np.int64))
+
+
+def _has_zeros(values: "np.ndarray[Any, Any]") -> bool:
+    return any((part == 0).any() for part in _stretches(values))
+
+
+def _feed_long(
+    digest: "hashlib.blake2b", array: "np.ndarray[Any, Any]", dtype: "np.dtype[Any]"
+) -> None:
+    """Feed numbers as `_feed_array` does, a stretch at a time, as if they were of a type."""
+    _tag(digest, "array", array.shape, dtype.str)
+    for part in _stretches(array):
+        digest.update(np.ascontiguousarray(part, dtype=dtype).data)
+
+
+def _stretches(array: "np.ndarray[Any, Any]") -> Iterator["np.ndarray[Any, Any]"]:
+    for start in range(0, len(array), BLOCK):
+        yield array[start : start + BLOCK]
+        release(array)

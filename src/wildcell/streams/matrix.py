@@ -4,7 +4,7 @@ A chunk holds a bounded number of values, whatever the width of the matrix, and 
 a float type that loses nothing that single precision would keep. Files are never read whole.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
@@ -14,6 +14,7 @@ from scipy import sparse
 
 from wildcell.arrays import Codes, Matrix
 from wildcell.errors import DataError
+from wildcell.store.spill import release
 from wildcell.streams.transpose import transposing
 
 CHUNK = 2**22
@@ -102,6 +103,7 @@ class SparseRows:
                 (self.indptr[start : end + 1] - self.indptr[start]).astype(np.int32),
             )
             yield Chunk(start, _canonical(parts, (end - start, self.shape[1])))
+            release(self.data, self.indices)
 
     def _check(self, columns: NDArray[Any]) -> None:
         if columns.size and (columns.min() < 0 or columns.max() >= self.shape[1]):
@@ -174,6 +176,32 @@ class SparseColumns:
                 bounds, columns, values = gathered.read(low, high)
                 parts = (values, columns, bounds.astype(np.int32))
                 yield Chunk(low, sparse.csr_matrix(parts, shape=(high - low, self.shape[1])))
+
+
+@dataclass(frozen=True)
+class StackedRows:
+    """Matrices of the same columns, one below the other.
+
+    Attributes
+    ----------
+    parts
+        The matrices, one at least.
+    """
+
+    parts: Sequence[Stream]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of rows and columns."""
+        return sum(part.shape[0] for part in self.parts), self.parts[0].shape[1]
+
+    def chunks(self, n_values: int = CHUNK) -> Iterator[Chunk]:
+        """Yield the rows of each part in order, about `n_values` stored values at a time."""
+        first = 0
+        for part in self.parts:
+            for start, rows in part.chunks(n_values):
+                yield Chunk(first + start, rows)
+            first += part.shape[0]
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from wildcell.arrays import Floats, Matrix, log_normalise
 from wildcell.names import Expression
-from wildcell.streams.matrix import CHUNK, Stream
+from wildcell.streams.matrix import CHUNK, Chunk, Stream
 
 
 class LogChunk(NamedTuple):
@@ -101,3 +101,26 @@ class LogStream:
             lognorm = lognorm.copy()
             np.log1p(linear * np.float32(self.target_sum / own), out=lognorm.data)
         return LogChunk(start, lognorm, linear, np.full(n_cells, self.linear_target_sum / own))
+
+
+@dataclass(frozen=True)
+class LogRows:
+    """The log values of cells as a stream of rows.
+
+    Attributes
+    ----------
+    of
+        The cells.
+    """
+
+    of: LogStream
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of cells and genes."""
+        return self.of.shape
+
+    def chunks(self, n_values: int = CHUNK) -> Iterator[Chunk]:
+        """Yield all rows in order, about `n_values` stored values at a time, a row at least."""
+        for start, lognorm, _, _ in self.of.chunks(n_values):
+            yield Chunk(start, lognorm)
