@@ -204,37 +204,39 @@ def overhead(folder: Path, *, n_jobs: int) -> bool:
 
 
 def kills(folder: Path, *, n_kills: int, seed: int) -> bool:
-    """Kill sweeps at random moments, some with all their processes, and resume them."""
-    plan = folder / "killed.toml"
-    words = {"scenarios": ["unseen-context", "iid"], "seeds": [0]}
+    """Kill sweeps at random moments, each other one with all its processes, and resume them."""
+    plan, whole = folder / "killed.toml", folder / "whole"
+    words = {"scenarios": ["unseen-context", "iid"], "seeds": [0, 1]}
     plan.write_text(plan_text(["no-change", "ridge", "random"], {}, TINY, **words))
-    whole = folder / "whole"
-    length = sweep(plan, whole, 2)
-    rng = np.random.default_rng(seed)
+    print(f"kills: {n_kills}")
+    sweep(plan, whole, 2)
+    n_jobs, rng = n_runs(whole), np.random.default_rng(seed)
     n_same = 0
     for turn in range(n_kills):
-        runs, moment = folder / f"killed-{turn}", float(rng.uniform(0.2, length))
-        is_whole_tree = bool(turn % 2)
+        runs = folder / f"killed-{turn}"
+        after, delay = int(rng.integers(-1, n_jobs - 1)), float(rng.uniform(0, 0.5))
         process = start_sweep(plan, runs, 2)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(moment)
-        family = list(_family(process.pid)) if is_whole_tree else [process.pid]
-        for pid in family:
+        while n_runs(runs) < after and process.poll() is None:
+            time.sleep(0.005)
+        time.sleep(delay if after >= 0 else 10 * delay)
+        for pid in list(_family(process.pid)) if turn % 2 else [process.pid]:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         process.wait()
-        n_kept = len(list(runs.rglob("run.json")))
+        n_kept = n_runs(runs)
         again = start_sweep(plan, runs, 2)
         said, _ = again.communicate()
         is_same = again.returncode == 0 and tables(runs) == tables(whole)
         n_same += is_same
-        print(
-            f"  {turn + 1}: killed {'with all its processes' if is_whole_tree else 'alone'} after "
-            f"{moment:.1f} s, {n_kept} runs kept; resumed: {'the same' if is_same else said}",
-            flush=True,
-        )
-    print(f"kills: {n_same} of {n_kills} resumed to the same tables")
+        how = "with all its processes" if turn % 2 else "alone"
+        end = "the same" if is_same else said
+        print(f"  {turn + 1}: killed {how}, {n_kept} of {n_jobs} runs kept; resumed: {end}")
+    print(f"  {n_same} of {n_kills} resumed to the same tables")
     return n_same == n_kills
+
+
+def n_runs(runs: Path) -> int:
+    return sum(1 for _ in runs.rglob("run.json"))
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from wildcell.errors import OptionError, UnknownNameError
+from wildcell.errors import BenchmarkError, UnknownNameError
 
 pytest.importorskip("dask_jobqueue")
 
@@ -72,11 +72,11 @@ def test_every_scheduler_has_a_script(read, scheduler):
         (SLURM.replace("cores = 4", 'cores = "4"'), "cores must be at least 1"),
         (SLURM.replace("walltime", "waltime"), "Did you mean 'walltime'?"),
         (f"{SLURM}gpus = 1", "Raise jobs instead"),
-        ("jobs = [", "cannot be read as TOML"),
+        ("jobs = [", "is not TOML"),
     ],
 )
 def test_what_cannot_be_used_is_refused(read, text, said):
-    with pytest.raises(OptionError) as refused:
+    with pytest.raises(BenchmarkError) as refused:
         read(text)
     assert said in str(refused.value)
 

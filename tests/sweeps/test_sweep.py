@@ -125,6 +125,18 @@ def test_a_question_whose_process_is_killed_is_prepared_anew_for_the_others(
     assert content(runs) == content(serially("clean", make_sweep(["no-change", "ridge"], ["iid"])))
 
 
+def test_a_model_in_a_process_of_its_own_is_gone_with_its_job(sweeping, make_sweep, tmp_path):
+    folder, mark = tmp_path / "hanging", tmp_path / "hanging" / "pid"
+    folder.mkdir()
+    command = ["sh", "-c", f"echo $$ > {mark}; exec sleep 600"]
+    (folder / "card.toml").write_text(f'python = "present"\ncommand = {json.dumps(command)}\n')
+    sweep = make_sweep([f"external:{folder}", "no-change"], ["iid"])
+    runs, swept = sweeping("runs", sweep, terms=Terms(max_seconds=4.0))
+    assert failed(runs) == {"external:hanging"}
+    assert not [end for end in swept.ended if end.failure]
+    assert not is_alive(int(mark.read_text()))
+
+
 def test_errors_are_run_again_where_that_is_asked_for(sweeping, make_sweep, own):
     sweep = make_sweep([own("Slow")], ["iid"])
     runs, _ = sweeping("runs", sweep, terms=Terms(max_seconds=2.0))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from wildcell.errors import OptionError, UnknownNameError
+from wildcell.errors import BenchmarkError, UnknownNameError
 from wildcell.models.model import base_models
 from wildcell.sweeps.sweep_file import Screen, Sweep, parse_sweep, read_sweep
 
@@ -65,7 +65,7 @@ def test_it_comes_back_from_its_words():
     ],
 )
 def test_what_cannot_be_used_is_refused(text, said):
-    with pytest.raises(OptionError) as refused:
+    with pytest.raises(BenchmarkError) as refused:
         parse(text)
     assert said in str(refused.value)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from math import isnan
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -31,6 +31,8 @@ def sweep(
     retry: Annotated[bool, Parameter(negative=())] = False,
     max_seconds: float | None = None,
     max_memory: float | None = None,
+    installer: Literal["pip", "uv"] = "pip",
+    allow_network: Annotated[bool, Parameter(negative=())] = False,
     cluster: str | None = None,
     gpu: Annotated[list[str] | None, Parameter(negative=())] = None,
 ) -> None:
@@ -60,6 +62,11 @@ def sweep(
     max_memory
         How much memory the processes of a job may hold, in GiB, what they share with others counted
         in full; then they are stopped, and the job is an error.
+    installer
+        What environments of models are made with.
+    allow_network
+        Let models in processes of their own use the network, which is cut else where the system
+        allows that.
     cluster
         Run on a Dask cluster instead: tcp://HOST:PORT of its scheduler, or a TOML file that says
         what Slurm, PBS, LSF or SGE are to be asked for. All machines must see the cells and RUNS
@@ -75,7 +82,9 @@ def sweep(
     from wildcell.sweeps.sweep_file import read_sweep
 
     words = read_sweep(plan)
-    setting = Setting(runs.absolute(), Terms(max_seconds, max_memory), retry)
+    setting = Setting(
+        runs.absolute(), Terms(max_seconds, max_memory, installer, allow_network), retry
+    )
     if dry_run:
         with working("laying out"):
             layouts = plan_sweep(words, setting)

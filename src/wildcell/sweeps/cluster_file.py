@@ -1,7 +1,6 @@
 """A cluster in words: what a scheduler is asked for, read from TOML."""
 
 import inspect
-import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from wildcell.errors import MissingExtraError, OptionError, UnknownNameError
+from wildcell.guards.texts import parse_toml, read_text
 from wildcell.registry import did_you_mean
 
 try:
@@ -83,15 +83,17 @@ def read_cluster_file(path: Path) -> ClusterFile:
     ------
     UnknownNameError
         There is no such file.
+    DataError
+        It is no TOML, or too large.
     OptionError
-        It is no TOML, lacks something, or has a key that dask-jobqueue does not take.
+        It lacks something, or has a key that dask-jobqueue does not take.
     """
     if not path.is_file():
         raise UnknownNameError(f"There is no cluster file {path}.")
     try:
-        words = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise OptionError(f"Cluster file {path} cannot be read as TOML: {error}.") from error
+        words = parse_toml(read_text(path), f"Cluster file {path}")
+    except (OSError, UnicodeDecodeError) as error:
+        raise OptionError(f"Cluster file {path} cannot be read as UTF-8 text: {error}.") from error
     if lacking := [key for key in NEEDED if key not in words]:
         raise OptionError(f"Cluster file {path} lacks {', '.join(lacking)}.")
     kind = words["scheduler"]

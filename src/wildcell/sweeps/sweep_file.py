@@ -1,12 +1,12 @@
 """A sweep in words: scenarios x data x arms x seeds x models x options, read from TOML."""
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from wildcell.errors import OptionError, UnknownNameError
+from wildcell.guards.texts import parse_toml, read_text
 from wildcell.models.external import PREFIX
 from wildcell.models.model import base_models
 from wildcell.registry import did_you_mean
@@ -77,16 +77,17 @@ def read_sweep(path: Path) -> Sweep:
 
     Raises
     ------
+    DataError
+        The file is no TOML, or too large.
     OptionError
-        The file is no TOML, has an unknown key, lacks `scenarios`, or holds a value that cannot be
-        used.
+        It has an unknown key, lacks `scenarios`, or holds a value that cannot be used.
     UnknownNameError
         There is no such file, scenario or arm.
     """
     if not path.is_file():
         raise UnknownNameError(f"There is no sweep file {path}.")
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise OptionError(f"Sweep file {path} cannot be read as UTF-8 text: {error}.") from error
     return parse_sweep(text, source=str(path))
@@ -101,10 +102,7 @@ def parse_sweep(text: str, *, source: str) -> Sweep:
     >>> sweep.models, dict(sweep.arms)
     (('ridge',), {'iid': ('random',)})
     """
-    try:
-        words = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise OptionError(f"Sweep {source} is not TOML: {error}.") from error
+    words = parse_toml(text, f"Sweep {source}")
     for key in words:
         if key not in KEYS:
             raise OptionError(
