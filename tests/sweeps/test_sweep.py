@@ -4,12 +4,14 @@ import json
 import os
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from wildcell.models.sealed.terms import Terms
 from wildcell.store.runs import claimed, read_records
+from wildcell.sweeps.book import keep_plan
 from wildcell.sweeps.setting import Setting
 from wildcell.sweeps.status import progress_of
 from wildcell.sweeps.sweep import plan_sweep
@@ -180,6 +182,15 @@ def test_a_scenario_that_cannot_be_asked_is_told_and_the_others_go_on(sweeping, 
     assert problem.what.startswith("unseen-dose")
     assert states(runs) == {"done": 4}
     assert progress_of(runs).problems == [problem]
+
+
+def test_a_plan_that_was_changed_takes_the_place_of_what_it_was(sweeping, make_sweep):
+    first, second = make_sweep(["no-change", "ridge"], ["iid"]), make_sweep(["no-change"], ["iid"])
+    runs, _ = sweeping("runs", replace(second, name="plan.toml"))
+    keep_plan(runs, replace(first, name="plan.toml"), plan_sweep(first, Setting(runs)))
+    assert states(runs) == {"done": 4, "missing": 1}
+    sweeping("runs", replace(second, name="plan.toml"))
+    assert states(runs) == {"done": 4}
 
 
 def test_a_job_that_another_process_is_at_is_left_until_it_is_free(sweeping, make_sweep):

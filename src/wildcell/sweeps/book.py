@@ -30,7 +30,7 @@ class Planned:
 
 
 def keep_plan(runs: Path, sweep: Sweep, layouts: Sequence[Layout]) -> None:
-    """Write what a sweep will run; the same sweep started again replaces it."""
+    """Write what a sweep will run, in the place of what one of the same name would."""
     words = sweep.words()
     questions = [question for layout in layouts for question in layout.questions]
     problems = [problem._asdict() for layout in layouts for problem in layout.problems]
@@ -40,7 +40,7 @@ def keep_plan(runs: Path, sweep: Sweep, layouts: Sequence[Layout]) -> None:
         "jobs": [asdict(job) for question in questions for job in planned_of(question)],
         "problems": problems,
     }
-    write_json(runs / BOOK / f"{fingerprint(words)[:16]}.json", content)
+    write_json(runs / BOOK / f"{fingerprint(sweep.name or words)[:16]}.json", content)
 
 
 def planned_of(question: Question) -> list[Planned]:

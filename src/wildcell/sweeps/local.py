@@ -48,7 +48,7 @@ class Ended:
 OnEnd = Callable[[Ended], object]
 
 
-@dataclass
+@dataclass(eq=False)
 class Asked:
     """A question, and how far its jobs are."""
 
@@ -83,12 +83,13 @@ class Asked:
         """
         if self.blamed.keys() & self.working:
             return None
-        waiting = list(filter(is_possible, self.waiting))
-        free = [name for name in waiting if name not in self.held]
-        chosen = next((name for name in free if name not in self.blamed), None)
+        possible = [filter(is_possible, self.waiting) for _ in range(3)]
+        free = (name for name in possible[0] if name not in self.held | self.blamed.keys())
+        chosen = next(free, None)
         if chosen is None and not self.working:
-            is_rested = time.monotonic() >= self.rests_until
-            chosen = next(iter(free or (waiting if is_rested else ())), None)
+            chosen = next((name for name in possible[1] if name not in self.held), None)
+            if chosen is None and time.monotonic() >= self.rests_until:
+                chosen = next(possible[2], None)
         if chosen is not None:
             self.waiting.remove(chosen)
         return chosen
@@ -123,7 +124,9 @@ class Crew:
         keeps_screens: bool = False,
         check: Callable[[], object] = bool,
     ) -> None:
-        self.asked = [one for one in asked if not one.is_done]
+        self.coming = deque(one for one in asked if not one.is_done)
+        self.opened: list[Asked] = []
+        self.left = Counter(one.stem for one in self.coming)
         self.n_workers = n_workers
         self.on_end = on_end
         self.gpu_models = gpu_models
@@ -133,42 +136,37 @@ class Crew:
     def work(self) -> None:
         """Run all jobs; when it is interrupted, stop those at work."""
         try:
-            while self.asked:
+            while self.coming or self.opened:
                 self.check()
                 self._fill()
                 self._listen()
                 self._put_away()
         finally:
-            for one in self._opened():
+            for one in self.opened:
                 self._close(one)
 
-    def _opened(self) -> list[Asked]:
-        return [one for one in self.asked if one.channel is not None]
-
     def _n_free(self) -> int:
-        opened = self._opened()
-        return self.n_workers - sum(len(one.working) if one.is_ready else 1 for one in opened)
+        at_work = (len(one.working) if one.is_ready else 1 for one in self.opened)
+        return self.n_workers - sum(at_work)
 
     def _fill(self) -> None:
         """Give what is free the next jobs of open questions, and open others."""
-        for one in self._opened():
+        for one in self.opened:
             while one.is_ready and self._n_free() > 0 and (name := self._next(one)) is not None:
                 one.working.add(name)
                 self._tell(one, {"job": name})
-        for one in self.asked:
-            if self._n_free() < 1 or len(self._opened()) >= self.n_workers:
-                return
-            if one.channel is None:
-                self._open(one)
+        while self.coming and self._n_free() > 0 and len(self.opened) < self.n_workers:
+            self._open(self.coming.popleft())
 
     def _next(self, one: Asked) -> str | None:
-        is_taken = any(self._is_on_gpu(name) for other in self.asked for name in other.working)
+        is_taken = any(self._is_on_gpu(name) for other in self.opened for name in other.working)
         return one.take(lambda name: not (is_taken and self._is_on_gpu(name)))
 
     def _is_on_gpu(self, name: str) -> bool:
         return name.partition("[")[0] in self.gpu_models
 
     def _open(self, one: Asked) -> None:
+        self.opened.append(one)
         try:
             one.channel = one.stem.open(one.index)
         except StemDiedError as error:
@@ -180,7 +178,7 @@ class Crew:
             one.channel.send(words)
 
     def _listen(self) -> None:
-        channels = {one.channel: one for one in self.asked if one.channel is not None}
+        channels = {one.channel: one for one in self.opened if one.channel is not None}
         if any(one.held and not one.working for one in channels.values()):
             wait = REST_S
         else:
@@ -248,11 +246,12 @@ class Crew:
 
     def _put_away(self) -> None:
         """Close what is done, and the screens that nothing is asked of any more."""
-        for one in self.asked:
-            if one.is_done:
-                self._close(one)
-        stems = {one.stem for one in self.asked}
-        self.asked = [one for one in self.asked if not one.is_done]
-        for stem in stems - {one.stem for one in self.asked}:
-            if not self.keeps_screens:
-                stem.close()
+        for one in [one for one in self.opened if one.is_done]:
+            self._close(one)
+            self.opened.remove(one)
+            self.left[one.stem] -= 1
+            if not self.left[one.stem] and not self.keeps_screens:
+                one.stem.close()
+        lost = [one for one in self.opened if one.channel is None]
+        self.coming.extendleft(lost)
+        self.opened = [one for one in self.opened if one.channel is not None]

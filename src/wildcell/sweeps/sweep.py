@@ -142,7 +142,7 @@ class Ledger:
 def write_down(end: Ended, runs: Path) -> None:
     """Keep why a job has no run, or forget why it had none."""
     (folder,) = (job.folder for job in end.question.jobs if job.model == end.model)
-    with suppress(StoreError):  # the disk that is full is told of besides
+    with suppress(StoreError, OSError):  # the disk that is full is told of besides
         if end.failure:
             note_failure(runs, folder, end.failure)
         else:

@@ -1,7 +1,7 @@
 """A sweep in words: scenarios x data x arms x seeds x models x options, read from TOML."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,9 @@ class Sweep:
         The variants in which a model is run, by model; those of others are their defaults.
     genes, metrics
         In the place of each scenario's own, if not None.
+    name
+        What it is known by in a folder of runs, where it takes the place of one of the same name:
+        its file, or "" for its content.
     """
 
     scenarios: tuple[str, ...]
@@ -54,6 +57,7 @@ class Sweep:
     options: Mapping[str, tuple[Mapping[str, Any], ...]] = field(default_factory=dict)
     genes: str | None = None
     metrics: tuple[str, ...] | None = None
+    name: str = ""
 
     def words(self) -> dict[str, Any]:
         """Return it as JSON can hold it."""
@@ -69,7 +73,7 @@ class Sweep:
         return cls(**found)
 
 
-KEYS = tuple(item.name for item in fields(Sweep))
+KEYS = tuple(item.name for item in fields(Sweep) if item.name != "name")
 
 
 def read_sweep(path: Path) -> Sweep:
@@ -90,7 +94,7 @@ def read_sweep(path: Path) -> Sweep:
         text = read_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise OptionError(f"Sweep file {path} cannot be read as UTF-8 text: {error}.") from error
-    return parse_sweep(text, source=str(path))
+    return replace(parse_sweep(text, source=str(path)), name=str(path.absolute()))
 
 
 def parse_sweep(text: str, *, source: str) -> Sweep:
