@@ -41,6 +41,16 @@ def test_tables_are_those_of_serial_runs_whatever_the_workers_and_the_order(
     assert content(reverse) == serial
 
 
+def test_cells_that_are_left_in_files_give_the_same(
+    sweeping, serially, make_sweep, content, monkeypatch
+):
+    sweep = make_sweep(["ridge"], ["iid"])
+    held = content(serially("held", sweep))
+    monkeypatch.setenv("WILDCELL_HOLD_GIB", "0")
+    runs, _ = sweeping("left", sweep)
+    assert content(runs) == held
+
+
 def test_a_plan_tells_its_jobs_and_which_are_finished(sweeping, make_sweep, tmp_path):
     sweep = make_sweep()
     setting = Setting(tmp_path / "runs")

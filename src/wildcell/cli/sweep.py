@@ -60,8 +60,8 @@ def sweep(
     max_seconds
         How long a job may take; then it is stopped, and is an error.
     max_memory
-        How much memory the processes of a job may hold, in GiB, what they share with others counted
-        in full; then they are stopped, and the job is an error.
+        How much memory the processes of a job may hold, in GiB, beside what lies in files, and with
+        what they share with others in full; then they are stopped, and the job is an error.
     installer
         What environments of models are made with.
     allow_network

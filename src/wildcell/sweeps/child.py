@@ -218,9 +218,14 @@ def _children(pid: int) -> list[int]:
 
 
 def _resident_bytes(pid: int) -> int:
-    """Return what a process holds, with what it shares, so that others at work do not matter."""
+    """Return what a process holds that lies in no file.
+
+    What it shares with the process that it was forked of counts in full, so that it does not matter
+    how many others do.
+    """
     try:
-        return int((PROC / str(pid) / "statm").read_text().split()[1]) * PAGE
+        _, held, in_files, *_ = map(int, (PROC / str(pid) / "statm").read_text().split())
+        return (held - in_files) * PAGE
     except OSError:
         return 0
 
