@@ -112,7 +112,7 @@ def _clouds(task: Task, seed: int) -> Clouds:
         for context in sorted(set(cells.obs.loc[cells.is_control, "context"]) - set(drawn)):
             rows = _draw(cells, str(context), seed)
             if len(rows) > 1:
-                drawn[str(context)] = cells.lognorm[rows]
+                drawn[str(context)] = cells.select(rows).lognorm
     if not drawn:
         return {}
     try:

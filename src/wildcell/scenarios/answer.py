@@ -81,7 +81,8 @@ def to_truth(prediction: Prediction, truth: Truth) -> Prediction:
     is_unseen = np.isin(truth.test.genes, truth.unseen_genes)
     columns = gene_columns(prediction.genes, truth.test.genes[~is_unseen])
     is_perturbed = (prediction.obs["perturbation"] != CONTROL).to_numpy()
-    values = _as_matrix(prediction)[is_perturbed]
+    values = _as_matrix(prediction)
+    values = values if is_perturbed.all() else values[is_perturbed]
     obs = prediction.obs.loc[is_perturbed].reset_index(drop=True)
     check_values(summarise_values(values), prediction.expression, obs)
     _refuse_other_logs(prediction, truth.test)
@@ -243,18 +244,20 @@ def _refuse_other_logs(prediction: Prediction, truth: Cells) -> None:
 def _to_log_scale(
     values: Matrix, obs: pd.DataFrame, columns: Codes, prediction: Prediction, truth: Cells
 ) -> Matrix:
+    is_same = np.array_equal(columns, np.arange(values.shape[1]))  # and need not be copied
+    on_genes = values if is_same else values[:, columns]
     if prediction.expression is Expression.COUNTS:
         assert truth.target_sum is not None
         depth = obs["total_counts"].to_numpy(float)
-        return log_normalise(as_csr(values[:, columns]), depth, truth.target_sum)
+        return log_normalise(as_csr(on_genes), depth, truth.target_sum)
     if prediction.target_sum in {None, truth.target_sum}:
-        return values[:, columns]
+        return on_genes
     if truth.target_sum is None or prediction.kind is Kind.MEAN:
         raise PredictionError(
             f"The prediction's log values are at a library size of {prediction.target_sum:g}, the "
             f"truth's at {truth.target_sum}; give them at the truth's."
         )
-    rescaled = values[:, columns].astype(np.float64)
+    rescaled = on_genes.astype(np.float64)
     rescaled.data = np.log1p(np.expm1(rescaled.data) * truth.target_sum / prediction.target_sum)
     return rescaled
 

@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from wildcell.arrays import Floats
+from wildcell.arrays import Codes, Floats
 from wildcell.names import CONDITION
 from wildcell.scenarios.duplicates import Pile
 from wildcell.scenarios.leak import Side
@@ -41,12 +42,12 @@ def pooled_rows(test: Side, seen: Side) -> list[PooledRow]:
     if test.pile is None or seen.pile is None:
         return []
     codes = np.random.default_rng(0).integers(1, 2**62, size=test.pile.rows.n_genes, dtype=np.int64)
-    place = _rows_by_genes(seen.pile, codes)
+    lookup = _lookup_by_genes(seen.pile, codes)
     found = []
     for (context, perturbation), total, n in _sums(test):
         for expected in (total, np.rint(total / n)):
             genes = np.flatnonzero(expected)
-            rows = place.get(int(codes[genes].sum()), []) if len(genes) >= FEWEST_GENES else []
+            rows = lookup.find(codes[genes].sum()) if len(genes) >= FEWEST_GENES else []
             row = next((row for row in rows if _is_multiple(seen.pile, row, expected)), None)
             if row is not None:
                 found.append(PooledRow(context, perturbation, row))
@@ -79,13 +80,24 @@ def _cell(rows: Rows, row: int) -> tuple[Array, Array]:
     return rows.genes[inside], rows.values[inside]  # noqa: PD011  not of pandas
 
 
-def _rows_by_genes(pile: Pile, codes: Array) -> dict[int, list[int]]:
-    """Return the places in a pile of the rows that express a set of genes, by its code."""
+class _Lookup(NamedTuple):
+    """Places of rows in a pile by the code of the genes that they express, in ascending order."""
+
+    codes: NDArray[np.int64]
+    places: Codes
+
+    def find(self, code: np.int64) -> list[int]:
+        """Return the places of the rows of a code, in the order of the pile."""
+        low = np.searchsorted(self.codes, code, side="left")
+        high = np.searchsorted(self.codes, code, side="right")
+        return list(map(int, self.places[low:high]))
+
+
+def _lookup_by_genes(pile: Pile, codes: Array) -> _Lookup:
     of_row = pile.rows.sum_rows(lambda genes, values: codes[genes] * (values != 0), np.int64)
-    places: dict[int, list[int]] = {}
-    for place, code in enumerate(of_row[pile.index].tolist()):
-        places.setdefault(code, []).append(place)
-    return places
+    of_place = of_row[pile.index]
+    order = np.argsort(of_place, kind="stable")
+    return _Lookup(of_place[order], order)
 
 
 def _is_multiple(pile: Pile, place: int, expected: Floats) -> bool:

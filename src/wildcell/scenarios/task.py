@@ -15,7 +15,13 @@ from wildcell.errors import SplitError
 from wildcell.names import CONDITION, CONTROL, SHAM, Expression
 from wildcell.streams.matrix import Stream, stream_of
 from wildcell.streams.normalise import LogRows, LogStream
-from wildcell.streams.spilled import are_rows_spilled, moments_in_chunks, rows_of, spill
+from wildcell.streams.spilled import (
+    are_rows_spilled,
+    let_go,
+    moments_in_chunks,
+    rows_of,
+    spill,
+)
 
 
 @dataclass(frozen=True)
@@ -94,9 +100,11 @@ class Cells:
     def select(self, rows: Booleans | Codes) -> "Cells":
         """Return the cells where `rows` holds, or with these numbers, as copies."""
         marked = rows.astype(bool) if rows.dtype == bool and are_rows_spilled(self.X) else None
+        X = self.X[rows].copy() if marked is None else rows_of(self.X, marked)
+        let_go(self.X)
         return replace(
             self,
-            X=self.X[rows].copy() if marked is None else rows_of(self.X, marked),
+            X=X,
             obs=self.obs.loc[rows].reset_index(drop=True),
             embedding=None if self.embedding is None else self.embedding[rows].copy(),
         )

@@ -51,6 +51,12 @@ def are_rows_spilled(matrix: Matrix) -> bool:
     return sparse.issparse(matrix) and is_spilled(getattr(matrix, "data", None))
 
 
+def let_go(matrix: Matrix) -> None:
+    """Let go of the memory in which what was read of a spilled matrix is; others stay as is."""
+    if are_rows_spilled(matrix):
+        release(matrix.data, matrix.indices)
+
+
 def spill(chunks: Iterable[Chunk], n_columns: int, dtype: "np.dtype[np.generic]") -> Matrix:
     """Write rows to temporary files, and return them as a matrix that cannot be written to.
 
@@ -116,7 +122,7 @@ def rows_of(matrix: Matrix, rows: Booleans, columns: Codes | None = None) -> Mat
     """
     if _n_values(matrix, rows) <= most_held():
         taken = matrix[np.flatnonzero(rows)]
-        release(getattr(matrix, "data", None), getattr(matrix, "indices", None))
+        let_go(matrix)
         return as_csr(taken if columns is None else taken[:, columns])
     stream = SelectedRows(stream_of(matrix), rows, columns)
     chunks = (Chunk(start, as_csr(some)) for start, some in stream.chunks())
