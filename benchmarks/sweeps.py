@@ -196,10 +196,16 @@ def overhead(folder: Path, *, n_jobs: int) -> bool:
     words = {"scenarios": ["iid"], "seeds": [0], "metrics": ["rmse"]}
     plan.write_text(plan_text(["ridge"], variants, TINY, **words))
     print(f"overhead: {n_jobs} tiny jobs")
+    before = _cpu_of_children()
     alone = serial(plan, folder / "tiny-serial")
+    between = _cpu_of_children()
     swept = sweep(plan, folder / "tiny-sweep", 1)
     each = 1000 * (swept - alone) / n_jobs
-    print(f"  {1000 * alone / n_jobs:.1f} ms a job without, {each:.1f} ms more with a sweep")
+    cpu = 1000 * (_cpu_of_children() - 2 * between + before) / n_jobs
+    print(
+        f"  {1000 * alone / n_jobs:.1f} ms a job without, {each:.1f} ms more with a sweep; "
+        f"{cpu:.1f} ms more of CPU"
+    )
     return each < LARGEST_OVERHEAD_MS
 
 
