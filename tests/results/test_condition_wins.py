@@ -56,6 +56,13 @@ def test_an_abstention_of_a_naive_model_is_no_change(scores):
     pd.testing.assert_frame_equal(again, before)
 
 
+def test_a_run_that_kept_no_blocks_is_not_told(scores):
+    unknown = scores["model"] == CLEAR
+    lacking = scores.assign(**{name: scores[name].mask(unknown) for name in BY_CELLS})
+
+    assert CLEAR not in set(condition_wins(lacking)["model"])
+
+
 def test_what_was_not_measured_is_not_told(scores):
     assert condition_wins(scores.drop(columns=BY_CELLS)).empty
     few = scores.assign(**dict.fromkeys(BY_CELLS[8:], np.nan))

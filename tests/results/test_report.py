@@ -280,7 +280,7 @@ def test_there_is_a_chart_of_all_conditions_and_one_a_category(inputs, html):
     n_charts = len(inputs.ranks[["scenario", "category"]].drop_duplicates())
 
     assert n_charts > 3
-    assert html.count('data-chart="dots"') == n_charts
+    assert html.count('data-chart="dots') == n_charts
 
 
 def test_the_command_is_one_that_the_command_line_reads(html):

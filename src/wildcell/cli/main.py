@@ -57,6 +57,8 @@ VERBS = {
         ),
         "arms": ("arms:arms", "Compare the arms of the scenarios of a folder of runs."),
         "findings": ("findings:findings", "Answer claims about models from a folder of runs."),
+        "export": ("export:export", "Write every table of a folder of runs."),
+        "figures": ("export:figures", "Draw every figure of a folder of runs."),
         "advise": ("advise:advise", "Say which models to use in a setting, from your own runs."),
         "verify": ("verify:verify", "Hold runs to their records, and score them again."),
         "lock": ("lock:lock", "Write the environment down."),

@@ -11,7 +11,15 @@ from scipy import special, stats
 
 from wildcell.arrays import Floats
 from wildcell.metrics.cell_blocks import EXPLAINED
-from wildcell.names import BY_CELLS, CONDITION, NAIVE_MODELS, NEGATIVE_MODELS, SHAKEN
+from wildcell.names import (
+    ABSTENTIONS,
+    BY_CELLS,
+    CONDITION,
+    NAIVE_MODELS,
+    NEGATIVE_MODELS,
+    SHAKEN,
+    Status,
+)
 from wildcell.results.rank import PSEUDO_MODELS, QUESTION, with_nulls, without_shams
 from wildcell.results.stats import CONFIDENCE
 
@@ -77,8 +85,8 @@ def _of_question(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def _answered_with_nothing(scores: pd.DataFrame) -> pd.DataFrame:
-    """Return scores in which who abstained explains nothing, by any block that others know."""
-    is_silent = scores[BY_CELLS].isna().all(axis=1) & scores["numerator"].notna()
+    """Return scores in which who abstained or failed explains nothing, by any block of cells."""
+    is_silent = scores["status"].isin([*ABSTENTIONS, Status.ERROR]) & scores["numerator"].notna()
     return scores.assign(**{name: scores[name].mask(is_silent, 0.0) for name in BY_CELLS})
 
 

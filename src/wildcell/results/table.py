@@ -10,6 +10,7 @@ from wildcell.results.arm_cautions import trained_as_base
 from wildcell.results.arms import compare_arms
 from wildcell.results.condition_wins import condition_wins
 from wildcell.results.disagreement import Disagreement, disagreement
+from wildcell.results.export import Exported, exported
 from wildcell.results.findings.claim import MARGIN, Material
 from wildcell.results.findings.find import find_all
 from wildcell.results.rank import QUESTION, rank
@@ -52,6 +53,11 @@ def tables_of_runs(runs: Path) -> dict[str, pd.DataFrame]:
         "conditions": material.conditions,
         "findings": find_all(material),
     }
+
+
+def exported_of_runs(runs: Path) -> dict[str, Exported]:
+    """Return every table of all finished runs; see `wildcell.results.export.exported`."""
+    return exported(material_of(runs), read_records(runs), read_halves(runs))
 
 
 def rank_runs_in_strata(runs: Path, *, by: str, bins: int = BINS) -> pd.DataFrame:

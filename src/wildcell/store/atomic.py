@@ -82,6 +82,12 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file of bytes, atomically."""
+    with writing(path) as temporary:
+        temporary.write_bytes(content)
+
+
 def write_cells(path: Path, cells: ad.AnnData) -> None:
     """Write an AnnData as zarr or compressed h5ad, after the suffix of `path`, atomically."""
     _check_suffix(path, {".h5ad", ".zarr"})

@@ -30,7 +30,7 @@ from wildcell.results.report.drawn import (
 from wildcell.results.words import named_once
 
 
-def dots(ranks: pd.DataFrame, *, title: str) -> Drawn:
+def dots(ranks: pd.DataFrame, *, name: str, title: str) -> Drawn:
     """Return models by metrics, a dot a cell; see `dot_table`."""
     shown = named_once(ranks)[["label", "metric", "mean", "low", "high", "scored", "expected"]]
     note = (
@@ -38,7 +38,7 @@ def dots(ranks: pd.DataFrame, *, title: str) -> Drawn:
         "model, or one no better than an empty answer. The smaller a dot the fewer conditions were "
         "scored; the others count with the score of an empty answer where the model gave none."
     )
-    return drawn(dot_table(ranks), shown, name="dots", title=title, note=note)
+    return drawn(dot_table(ranks), shown, name=name, title=title, note=note)
 
 
 def intervals(ranks: pd.DataFrame, first: str) -> Drawn | None:

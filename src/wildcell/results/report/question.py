@@ -64,7 +64,7 @@ def question_view(asked: Asked) -> View:
         "verdict": replace(told, details=[*filter(None, [unusable]), *told.details]),
         "facts": facts(scores, asked.runs),
         "sizes": sizes(asked.runs),
-        "charts": list(_charts(asked, scores)),
+        "charts": list(charts_of(asked)),
         "tables": list(tables(asked.ranks)),
         "picker": picker(scores, metrics, asked.reference, asked.conditions),
         "gaps": gaps(scores),
@@ -78,7 +78,9 @@ def question_view(asked: Asked) -> View:
     }
 
 
-def _charts(asked: Asked, scores: pd.DataFrame) -> Iterator[Drawn]:
+def charts_of(asked: Asked) -> Iterator[Drawn]:
+    """Yield the charts of one question, the one that answers first."""
+    scores = without_shams(asked.scores)
     first = headline_metric(asked.ranks)
     own = without_twins(asked.ranks)
     models = sorted(set(scores["model"]) - set(PSEUDO_MODELS))
@@ -102,4 +104,5 @@ def _dots(ranks: pd.DataFrame) -> Iterator[Drawn]:
         of_models = table[~table["model"].isin(PSEUDO_MODELS)]
         n = count(int(of_models["n_conditions"].max()), "condition")
         title = TITLES.get(str(category), f"Category {category}")
-        yield charts_of_models.dots(table, title=f"{title} (at most {n})")
+        name = "dots" if category == EVERY_CATEGORY else f"dots-{category}"
+        yield charts_of_models.dots(table, name=name, title=f"{title} (at most {n})")

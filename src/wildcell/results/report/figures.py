@@ -1,0 +1,112 @@
+"""The charts of a folder of runs as vector files, one a figure of the field's papers."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+import vl_convert
+
+from wildcell.results.rank import QUESTION
+from wildcell.results.report import charts_of_models
+from wildcell.results.report.drawn import Drawn
+from wildcell.results.report.question import Asked, charts_of
+from wildcell.results.report.tables import without_twins
+from wildcell.results.verdict import headline_metric
+from wildcell.store.atomic import write_bytes, write_text
+from wildcell.store.runs import slug
+
+WHAT = {
+    "scores": "models with intervals, beside floors and ceilings",
+    "dots": "models by metrics and categories of conditions",
+    "spread": "distribution of the scores of single conditions, direction errors among them",
+    "cost": "quality against cost, with what nothing is better than",
+    "calibration": "which metrics tell a replicate from the reference",
+    "agreement": "metrics against metrics",
+    "arms": "lenient against strict, merged against single, with and without an embedding",
+}
+ELSEWHERE = {
+    "depth before and after scaling": "wildcell card DATA has the depths; runs keep no histograms",
+    "overlap of gene panels between data sets": "wildcell card DATA",
+    "predicted against true deltas of the top genes": "prediction.h5ad of each run, and the data",
+    "quality, memory and time against cells": "wildcell scaling",
+    "guidance": "wildcell advise",
+}
+
+
+class Figure(NamedTuple):
+    """A figure that was written: its path below the folder, without ending, and what it shows."""
+
+    path: str
+    title: str
+
+
+def write_figures(
+    out: Path, *, ranks: pd.DataFrame, runs: pd.DataFrame, tables: Mapping[str, pd.DataFrame]
+) -> list[Figure]:
+    """Write every chart of the report as SVG and PDF, a file a metric where one is chosen.
+
+    Parameters
+    ----------
+    out
+        Folder to write to: `SCENARIO--DATASET--ARM/NAME.svg` and `.pdf`, and README.md, which says
+        what each shows, and which figures runs cannot give.
+    ranks, runs
+        As for `wildcell.results.report.write.write_report`.
+    tables
+        The others of its tables, by name.
+    """
+    written = []
+    for folder, chart in _charts(ranks, runs, tables):
+        for name, spec in _one_a_metric(chart):
+            path = f"{folder}/{name}"
+            write_text(out / f"{path}.svg", vl_convert.vegalite_to_svg(spec))
+            write_bytes(out / f"{path}.pdf", vl_convert.vegalite_to_pdf(spec))
+            written.append(Figure(path, chart.title))
+    write_text(out / "README.md", _index(written))
+    return written
+
+
+def _charts(
+    ranks: pd.DataFrame, runs: pd.DataFrame, tables: Mapping[str, pd.DataFrame]
+) -> Iterator[tuple[str, Drawn]]:
+    apart = {
+        name: {} if table.empty else dict(list(table.groupby(QUESTION)))
+        for name, table in {**tables, "runs": runs}.items()
+        if name != "findings"
+    }
+    for key, own in ranks.groupby(QUESTION, sort=True):
+        asked = Asked(
+            ranks=own, **{name: parts.get(key, pd.DataFrame()) for name, parts in apart.items()}
+        )
+        folder = "--".join(slug(str(name)) for name in key)
+        yield from ((folder, chart) for chart in charts_of(asked))
+    for (scenario, dataset), table in ranks.groupby(QUESTION[:2], sort=True):
+        beside = charts_of_models.arms(without_twins(table), headline_metric(table))
+        if beside is not None:
+            yield f"{slug(str(scenario))}--{slug(str(dataset))}", beside
+
+
+def _one_a_metric(chart: Drawn) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the file's name and the specification of each metric that may be chosen."""
+    spec = json.loads(chart.spec)
+    nothing: dict[str, Any] = {"bind": {}}
+    chosen = next((one for one in spec.get("params", []) if one["name"] == "chosen"), nothing)
+    for metric in chosen["bind"].get("options", [None]):
+        if metric is None:
+            yield slug(chart.name), spec
+        else:
+            chosen["value"] = metric
+            title = {"text": metric, "anchor": "start", "fontWeight": "normal"}
+            yield f"{chart.name}-{slug(metric)}", {**spec, "title": title}
+
+
+def _index(written: list[Figure]) -> str:
+    lines = [f"- `{one.path}.svg`, `.pdf`: {one.title}" for one in written]
+    names = {one.path.rpartition("/")[2].partition("-")[0] for one in written}
+    lacking = [
+        f"- {what}: these runs do not show it" for name, what in WHAT.items() if name not in names
+    ]
+    elsewhere = [f"- {what}: {where}" for what, where in ELSEWHERE.items()]
+    return "\n".join(["# Figures", "", *lines, "", "Not here:", "", *lacking, *elsewhere, ""])
