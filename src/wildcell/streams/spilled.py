@@ -21,7 +21,7 @@ from wildcell.streams.matrix import CHUNK, Chunk, SelectedRows, StackedRows, Str
 HOLD_VARIABLE = "WILDCELL_HOLD_GIB"
 """Environment variable: how large a matrix of cells may be that is held in memory, in GiB."""
 
-HOLD_GIB = 0.5
+HOLD_GIB = 0.125
 """What it is by default."""
 
 BYTES_A_VALUE = 8
@@ -120,6 +120,8 @@ def rows_of(matrix: Matrix, rows: Booleans, columns: Codes | None = None) -> Mat
     >>> rows_of(sparse.csr_matrix(np.eye(3)), np.array([True, False, True])).toarray().tolist()
     [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
     """
+    if columns is not None and np.array_equal(columns, np.arange(matrix.shape[1])):
+        columns = None  # lest all of them are copied once more
     if _n_values(matrix, rows) <= most_held():
         taken = matrix[np.flatnonzero(rows)]
         let_go(matrix)
