@@ -120,3 +120,11 @@ def test_the_nearest_data_set_is_alike_in_size_and_modality():
     assert own["n_perturbations"] == 12
     assert found["dataset"].tolist() == ["alike", "larger", "other kind"]
     assert found["distance"].iloc[1] == pytest.approx(1.0, abs=0.2)
+
+
+def test_metrics_that_tell_nothing_are_named():
+    nothing = pd.DataFrame()
+    (sentence,) = advice_sentences(nothing, nothing, "context", unusable={"effect_r2"})
+
+    assert "by effect_r2 a replicate" in sentence
+    assert "wildcell calibrate" in sentence

@@ -1,5 +1,6 @@
 """Which models to use, from one's own results."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -59,17 +60,19 @@ def advise(
         is_here = [is_of(name, unseen) for name in known["scenario"]]
         name = _nearest(dataset, known[is_here] if any(is_here) else known)
         scores = scores[scores["dataset"] == name]
-    found = evidence(
+    of_setting = partial(
+        evidence,
         scores,
         dict(material.references),
         material.costs,
         unseen=unseen,
         family=metric_family,
-        usable=usable_metrics(calibrate_runs(runs), untold=True),
         margin=margin,
     )
+    found = of_setting(usable=usable_metrics(calibrate_runs(runs), untold=True))
+    unusable = set(of_setting()["metric"]) if found.empty else set()
     chosen = short_list(found, budget_s=budget, budget_gib=memory)
-    for sentence in advice_sentences(found, chosen, unseen):
+    for sentence in advice_sentences(found, chosen, unseen, unusable=unusable):
         console.print(sentence, soft_wrap=True)
     _print_needs(list(chosen["model"]))
     if out is not None:

@@ -261,8 +261,29 @@ def short_list(
     return table[is_good].sort_values(["beats", "gain"], ascending=False).reset_index(drop=True)
 
 
-def advice_sentences(found: pd.DataFrame, chosen: pd.DataFrame, unseen: str) -> Iterator[str]:
-    """Say what to use, what stands behind it, and how far it carries."""
+def advice_sentences(
+    found: pd.DataFrame, chosen: pd.DataFrame, unseen: str, *, unusable: Collection[str] = ()
+) -> Iterator[str]:
+    """Say what to use, what stands behind it, and how far it carries.
+
+    Parameters
+    ----------
+    found
+        From `evidence`.
+    chosen
+        From `short_list`.
+    unseen
+        The setting.
+    unusable
+        Metrics by which models were compared, but which tell nothing there.
+    """
+    if found.empty and unusable:
+        yield (
+            f"Nothing can be told of an unseen {unseen}: by {listed(sorted(unusable))} a replicate "
+            "of the measurement is not told from the reference baseline there, so that no model "
+            "could be (wildcell calibrate RUNS). Other metrics may: name a --metric-family."
+        )
+        return
     if found.empty:
         yield (
             f"Nothing can be told of an unseen {unseen}: these runs have no model beside the naive "
