@@ -74,6 +74,18 @@ def test_a_second_start_runs_what_is_left(sweeping, make_sweep, content):
     assert content(runs) == before
 
 
+def test_a_replicate_that_was_killed_before_its_halves_were_kept_has_them(
+    sweeping, make_sweep, content
+):
+    runs, _ = sweeping("runs", make_sweep())
+    before = content(runs)
+    lost = next(runs.rglob("halves.parquet"))
+    lost.unlink()
+    _, swept = sweeping("runs", make_sweep())
+    assert [(end.model, end.is_new) for end in swept.ended] == [("replicate", False)]
+    assert content(runs) == before
+
+
 def test_what_becomes_of_a_job_is_told_and_leaves_the_others_alone(
     sweeping, serially, make_sweep, content, own
 ):

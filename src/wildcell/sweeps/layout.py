@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 from wildcell.datasets.dataset import Dataset
 from wildcell.datasets.load import load_dataset
 from wildcell.errors import BenchmarkError, StoreError
-from wildcell.names import Status
+from wildcell.names import REPLICATE, Status
 from wildcell.plan import make_plan
 from wildcell.run import Fold, folds_of, names_of, record_in, run_folder
 from wildcell.scenarios.scenario import load_scenario
+from wildcell.store.runs import HALVES
 from wildcell.sweeps.setting import Setting
 from wildcell.sweeps.sweep_file import Screen, Sweep
 
@@ -143,4 +144,6 @@ def _jobs_of(fold: Fold, setting: Setting) -> Iterator[Job]:
             yield Job(name, folder, State.BLOCKED, str(error))
             continue
         is_open = found is None or (setting.retry and found["status"] == Status.ERROR)
+        if name == REPLICATE:  # its halves are written after its record
+            is_open |= not (setting.runs / folder / HALVES).is_file()
         yield Job(name, folder, State.OPEN if is_open else State.FINISHED)
