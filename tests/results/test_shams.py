@@ -45,11 +45,11 @@ def test_a_good_model_scores_nothing_where_nothing_was_done(runs):
     assert abs(ranks[SHAM, "pearson_delta", "context-transfer"]) < 0.2
 
 
-def test_the_ranking_ends_with_what_is_claimed_of_nothing(runs, capsys):
+def test_the_ranking_says_what_is_claimed_of_nothing(runs, capsys):
     main(["rank", str(runs)])
-    last = capsys.readouterr().out.splitlines()[-1]
-    assert last.startswith("By pearson_delta, nothing beats context-transfer on 3 sham conditions")
-    assert "a replicate" in last
+    claim = "By pearson_delta, nothing beats context-transfer on 3 sham conditions"
+    (told,) = [one for one in capsys.readouterr().out.splitlines() if one.startswith(claim)]
+    assert "a replicate" in told
 
 
 def test_who_seems_better_on_shams_is_named(runs):
