@@ -84,8 +84,28 @@ def friedman(scores: Floats, models: tuple[str, ...]) -> Friedman | None:
         n,
         _f_test(ranks),
         critical,
-        _groups(mean[order], critical),
+        groups_of(mean[order], critical),
     )
+
+
+def groups_of(mean: Floats, critical: float) -> tuple[tuple[int, int], ...]:
+    """Return the first and last place of the longest runs that lie within a critical difference.
+
+    Parameters
+    ----------
+    mean
+        Mean ranks, ascending, shape (n_models,).
+    critical
+        The critical difference.
+
+    Examples
+    --------
+    >>> groups_of(np.array([1.0, 1.5, 2.2, 4.0]), 1.0)
+    ((0, 1), (1, 2))
+    """
+    last = np.searchsorted(mean, mean + critical, side="right") - 1
+    starts = [0, *(i for i, (one, other) in enumerate(pairwise(last), 1) if other > one)]
+    return tuple((int(i), int(last[i])) for i in starts if last[i] > i)
 
 
 def context_scores(board: Board) -> Floats:
@@ -119,10 +139,3 @@ def _f_test(ranks: Floats) -> float:
         return 0.0
     f = (n - 1) * between / within
     return float(special.fdtrc(k - 1, (k - 1) * (n - 1), f))
-
-
-def _groups(mean: Floats, critical: float) -> tuple[tuple[int, int], ...]:
-    """Return the longest runs of sorted mean ranks that lie within the critical difference."""
-    last = np.searchsorted(mean, mean + critical, side="right") - 1
-    starts = [0, *(i for i, (one, other) in enumerate(pairwise(last), 1) if other > one)]
-    return tuple((int(i), int(last[i])) for i in starts if last[i] > i)

@@ -6,8 +6,10 @@ from pathlib import Path
 import pandas as pd
 
 from wildcell.errors import StoreError
+from wildcell.metrics.headline import HEADLINE
 from wildcell.results.arm_cautions import trained_as_base
 from wildcell.results.arms import compare_arms
+from wildcell.results.compare import compare_models
 from wildcell.results.condition_wins import condition_wins
 from wildcell.results.disagreement import Disagreement, disagreement
 from wildcell.results.export import Exported, exported
@@ -52,6 +54,7 @@ def tables_of_runs(runs: Path) -> dict[str, pd.DataFrame]:
         "costs": material.costs,
         "conditions": material.conditions,
         "findings": find_all(material),
+        "places": compare_models(material.scores, metrics=HEADLINE).places,
     }
 
 

@@ -106,6 +106,7 @@ def tips(names: Sequence[str]) -> list[alt.Tooltip]:
     """Return what a pointer is told of a mark."""
     numbers = {"mean", "low", "high", "cpu_s", "wall_s", "peak_memory_mb", "correlation", *SPREAD}
     numbers |= {"wins", "wins_low", "wins_high", "dynamic_range"}
+    numbers |= {"mean_rank", "critical_difference", "friedman_p"}
     return [
         alt.Tooltip(f"{name}:Q", format=".3~g") if name in numbers else alt.Tooltip(f"{name}:N")
         for name in names

@@ -20,6 +20,8 @@ from wildcell.store.runs import slug
 WHAT = {
     "scores": "models with intervals, beside floors and ceilings",
     "dots": "models by metrics and categories of conditions",
+    "ranks": "ranks, and those a model may have",
+    "critical-difference": "mean ranks over contexts, models that do not differ joined",
     "spread": "distribution of the scores of single conditions, direction errors among them",
     "cost": "quality against cost, with what nothing is better than",
     "calibration": "which metrics tell a replicate from the reference",
@@ -104,9 +106,11 @@ def _one_a_metric(chart: Drawn) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _index(written: list[Figure]) -> str:
     lines = [f"- `{one.path}.svg`, `.pdf`: {one.title}" for one in written]
-    names = {one.path.rpartition("/")[2].partition("-")[0] for one in written}
+    names = [one.path.rpartition("/")[2] for one in written]
     lacking = [
-        f"- {what}: these runs do not show it" for name, what in WHAT.items() if name not in names
+        f"- {what}: these runs do not show it"
+        for name, what in WHAT.items()
+        if not any(own == name or own.startswith(f"{name}-") for own in names)
     ]
     elsewhere = [f"- {what}: {where}" for what, where in ELSEWHERE.items()]
     return "\n".join(["# Figures", "", *lines, "", "Not here:", "", *lacking, *elsewhere, ""])

@@ -8,7 +8,7 @@ import pandas as pd
 from wildcell.metrics.headline import HEADLINE
 from wildcell.names import SHAM
 from wildcell.results.rank import EVERY_CATEGORY, PSEUDO_MODELS, QUESTION, without_shams
-from wildcell.results.report import charts_of_metrics, charts_of_models
+from wildcell.results.report import charts_of_metrics, charts_of_models, charts_of_ranks
 from wildcell.results.report.drawn import Drawn, headline_of
 from wildcell.results.report.facts import facts, sizes
 from wildcell.results.report.gaps import flags, gaps, troubles
@@ -34,7 +34,7 @@ class Asked:
     ----------
     ranks, scores, runs
         As for `wildcell.results.report.write.write_report`.
-    calibrated, costs, conditions
+    calibrated, costs, conditions, places
         The same.
     """
 
@@ -44,6 +44,7 @@ class Asked:
     calibrated: pd.DataFrame = field(default_factory=pd.DataFrame)
     costs: pd.DataFrame = field(default_factory=pd.DataFrame)
     conditions: pd.DataFrame = field(default_factory=pd.DataFrame)
+    places: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def reference(self) -> str:
@@ -88,6 +89,8 @@ def charts_of(asked: Asked) -> Iterator[Drawn]:
     yield from filter(None, [charts_of_models.intervals(own, first)])
     yield from _dots(own)
     drawn = [
+        charts_of_ranks.places(asked.places, asked.reference, first),
+        charts_of_ranks.critical_difference(asked.places, asked.reference, first),
         charts_of_models.spreads(of_models, first),
         charts_of_models.costs(own, asked.costs, first),
     ]

@@ -35,6 +35,7 @@ def write_report(
     costs: pd.DataFrame | None = None,
     conditions: pd.DataFrame | None = None,
     findings: pd.DataFrame | None = None,
+    places: pd.DataFrame | None = None,
 ) -> None:
     """Write one self-contained HTML file about any number of questions.
 
@@ -55,6 +56,8 @@ def write_report(
         From `wildcell.store.runs.read_costs` and `read_conditions`.
     findings
         From `wildcell.results.findings.find.find_all`.
+    places
+        From `wildcell.results.compare.compare_models`.
 
     Raises
     ------
@@ -63,7 +66,7 @@ def write_report(
     StoreError
         The file cannot be written.
     """
-    given = {"calibrated": calibrated, "costs": costs, "conditions": conditions}
+    given = {"calibrated": calibrated, "costs": costs, "conditions": conditions, "places": places}
     apart = {
         name: {} if table is None or table.empty else dict(list(table.groupby(QUESTION)))
         for name, table in {**given, "scores": scores, "runs": runs}.items()
