@@ -5,6 +5,7 @@ Over ten seeds it is printed by `benchmarks/planted_findings.py`.
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 
 from wildcell.cli.main import main
 from wildcell.errors import UnknownNameError
+from wildcell.names import HALVES, REFERENCE, REPLICATE
 from wildcell.results.findings.claim import Answer, Finding, Material, Row, answered, settling
 from wildcell.results.findings.find import CLAIMS, answers, as_markdown, find_all
 from wildcell.results.findings.models import pareto
@@ -99,6 +101,29 @@ def test_nothing_is_cheaper_and_better_than_the_front():
         dominated = ((cost <= cost[place]) & (merit > merit[place] + 1e-9)).any()
         assert (place in front) <= (not dominated)
     assert front[0] == cost.argmin()
+
+
+def test_metrics_that_a_replicate_does_not_win_by_contradict_nobody():
+    rng = np.random.default_rng(7)
+    material = PLANTED["F5"](rng, TRUE)
+    first, second = (
+        pd.concat(
+            [
+                table(rng, {REFERENCE: 0.3, REPLICATE: replicate}, metric=metric).assign(half=half)
+                for metric, replicate in (("pearson_delta", 0.8), ("retrieval_cosine", won))
+                for half in HALVES
+            ]
+        )
+        for won in (0.8, 0.3)
+    )
+
+    given = [
+        find_all(replace(material, halves=halves), claims=["F5"]).iloc[0]
+        for halves in (first, second)
+    ]
+
+    assert [one["answer"] for one in given] == ["holds", "cannot be told"]
+    assert "retrieval_cosine a replicate" in given[1]["sentence"]
 
 
 def test_models_that_are_wrong_on_purpose_prove_nothing():

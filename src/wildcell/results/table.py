@@ -50,7 +50,7 @@ def tables_of_runs(runs: Path) -> dict[str, pd.DataFrame]:
     return {
         "scores": material.scores,
         "ranks": ranks.assign(sealing=ranks["model"].map(sealing(read_records(runs)))),
-        "calibrated": calibrate_metrics(material.scores, references, read_halves(runs)),
+        "calibrated": calibrate_metrics(material.scores, references, material.halves),
         "costs": material.costs,
         "conditions": material.conditions,
         "findings": find_all(material),
@@ -114,6 +114,7 @@ def material_of(runs: Path, *, margin: float = MARGIN) -> Material:
         scaling=None if scaling is None else read_table(scaling),
         margin=margin,
         reliability=_reliability(runs),
+        halves=read_halves(runs),
     )
 
 

@@ -55,6 +55,8 @@ class Material:
     reliability
         How well the reference baseline's delta is known, by scenario, data set and arm: the least
         correlation, over seeds and folds, between what halves of the training cells say.
+    halves
+        Scores by halves of the test cells, which say what metrics are usable; None for none.
     """
 
     scores: pd.DataFrame
@@ -66,6 +68,7 @@ class Material:
     scaling: pd.DataFrame | None = None
     margin: float = MARGIN
     reliability: Mapping[tuple[str, str, str], float] = field(default_factory=dict)
+    halves: pd.DataFrame | None = None
 
 
 class Finding(NamedTuple):

@@ -26,6 +26,7 @@ from wildcell.results.naive import BeyondNaive, beyond_naive
 from wildcell.results.rank import QUESTION, samples_of, without_shams
 from wildcell.results.simultaneous import holm
 from wildcell.results.stats import NEW_CONTEXTS
+from wildcell.results.usable import Usable
 from wildcell.results.words import count, listed, signed
 
 AGREEING_PAIRS = 10
@@ -37,8 +38,13 @@ N_DRAWS = 1_000
 
 def _disagree(material: Material) -> Iterator[Finding]:
     scores = material.scores.drop(columns=[*SHAKEN, *SHAKEN_UNDER, *BY_CELLS], errors="ignore")
-    found = disagreement(scores, material.references)
-    for key, orders in found.orders.groupby(QUESTION, sort=True):
+    found = disagreement(scores, material.references, halves=material.halves)
+    for key, votes in found.opinions.groupby(QUESTION, sort=True):
+        here = np.all([found.orders[n] == v for n, v in zip(QUESTION, key, strict=True)], axis=0)
+        orders = found.orders[here]
+        if orders.empty:
+            yield from _left_without_metrics((str(key[0]), str(key[1]), str(key[2])), votes)
+            continue
         apart, alike = int(orders["told_apart"].sum()), int(orders["told_alike"].sum())
         tau, again = float(orders["tau"].mean()), float(orders["tau_again"].mean())
         answer = Answer.UNTOLD
@@ -69,6 +75,22 @@ def _disagree(material: Material) -> Iterator[Finding]:
             sentence,
             settles,
         )
+
+
+def _left_without_metrics(question: tuple[str, str, str], votes: pd.DataFrame) -> Iterator[Finding]:
+    """Yield that too few metrics are usable, where some are not."""
+    unusable = list(votes.loc[votes["usable"] == Usable.NO, "metric"])
+    if not unusable:
+        return
+    sentence = (
+        f"In {question[2]}, fewer than two usable metrics put models in an order: by "
+        f"{listed(unusable)} a replicate of the measurement is not told from the reference "
+        f"baseline: {Answer.UNTOLD}."
+    )
+    yield Finding(
+        "F5", *question, "", "", Answer.UNTOLD, np.nan, np.nan, np.nan, np.nan, "", 0, sentence,
+        "more cells a condition, so that more metrics are usable",
+    )  # fmt: skip
 
 
 def primary_boards(scores: pd.DataFrame) -> Iterator[tuple[tuple[str, str, str], str, Board]]:
