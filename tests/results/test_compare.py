@@ -177,6 +177,19 @@ def test_naive_models_must_each_be_beaten_by_the_margin():
     assert [one.beats_each for one in beyond_naive(alone)] == [False]
 
 
+def test_a_detectable_difference_of_many_pairs_is_told_apart_four_times_in_five():
+    rng, models = np.random.default_rng(3), [f"m{i}" for i in range(8)]
+
+    def pairs_of_best(gain):
+        scores = {name: rng.normal(gain * (name == "m0"), 0.1, 10) for name in models}
+        pairs = compare_models(table(scores)).pairs
+        return pairs[pairs["first"] == "m0"]
+
+    size = np.mean([pairs_of_best(0.0)["detectable"].mean() for _ in range(30)])
+    told = [(pairs_of_best(size)["better"] == "m0").mean() for _ in range(80)]
+    assert 0.7 < np.mean(told) < 0.9
+
+
 def test_a_detectable_difference_is_seen_four_times_in_five():
     rng, seen, n, sd = np.random.default_rng(3), 0, 12, 0.2
     size = detectable_difference(sd / np.sqrt(n), n)

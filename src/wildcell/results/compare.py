@@ -101,7 +101,7 @@ def compare_models(
     -------
     `low` and `high` of pairs hold together for all pairs of a question and metric, as `adjusted_p`
     does; `better` is the model that they favour, or "". `detectable` is the true difference that
-    would have been seen four times in five.
+    would have been seen four times in five, with the level held over all pairs.
     """
     pairs, places = [], []
     for question, table in without_shams(scores).groupby(QUESTION, sort=True):
@@ -138,7 +138,7 @@ def _pair_rows(laid: Board, rng: np.random.Generator) -> Iterator[dict[str, Any]
             "adjusted_p": found.adjusted[i],
             "method": found.method,
             "better": (first if found.mean[i] > 0 else second) if is_told else "",
-            "detectable": detectable_difference(found.error[i], laid.n_blocks),
+            "detectable": detectable_difference(found.error[i], laid.n_blocks, reach=found.reach),
             "win_rate": wins.rate[i],
             "win_low": wins.low[i],
             "win_high": wins.high[i],

@@ -78,12 +78,17 @@ def _all_alike(places: pd.DataFrame) -> Iterator[str]:
 
 def _detectable(pairs: pd.DataFrame) -> Iterator[str]:
     untold = pairs[(pairs["better"] == "") & (pairs["error"] > 0)]
-    if len(untold):
-        size = number(float(untold["detectable"].median()))
+    if untold.empty:
+        return
+    told = f"{len(untold)} of {count(len(pairs), 'pair')} are not told apart"
+    size = float(untold["detectable"].median())
+    if np.isfinite(size):
         yield (
-            f"{len(untold)} of {count(len(pairs), 'pair')} are not told apart; half of these would "
-            f"have been, four times in five, had the true difference been {size}."
+            f"{told}; half of these would have been, four times in five, had the true difference "
+            f"been {number(size)}."
         )
+    else:
+        yield f"{told}; with so few blocks no difference of most of these would have been."
 
 
 def _same(places: pd.DataFrame) -> Iterator[str]:

@@ -8,8 +8,10 @@ from wildcell.results.stats import CONFIDENCE
 POWER = 0.8
 
 
-def detectable_difference(error: float, n_blocks: int, *, power: float = POWER) -> float:
-    """Return the least true difference that a two-sided test at 5 % sees with some power.
+def detectable_difference(
+    error: float, n_blocks: int, *, power: float = POWER, reach: float | None = None
+) -> float:
+    """Return the least true difference that a two-sided test sees with some power.
 
     Parameters
     ----------
@@ -18,7 +20,9 @@ def detectable_difference(error: float, n_blocks: int, *, power: float = POWER) 
     n_blocks
         Contexts, or families of perturbations, that vary by themselves; NaN below two.
     power
-        In how many of a hundred such studies it is to be seen.
+        In what share of such studies it is to be seen.
+    reach
+        How many errors a difference must exceed to be seen; that of one test at 5 % if None.
 
     Examples
     --------
@@ -27,8 +31,9 @@ def detectable_difference(error: float, n_blocks: int, *, power: float = POWER) 
     """
     if n_blocks < 2:
         return np.nan
-    tails = (0.5 + CONFIDENCE / 2, power)
-    return float(sum(special.stdtrit(n_blocks - 1, tail) for tail in tails)) * error
+    if reach is None:
+        reach = float(special.stdtrit(n_blocks - 1, 0.5 + CONFIDENCE / 2))
+    return (reach + float(special.stdtrit(n_blocks - 1, power))) * error
 
 
 def blocks_to_see(
