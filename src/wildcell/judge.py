@@ -23,6 +23,7 @@ from wildcell.metrics.cell_blocks import EXPLAINED, deal_blocks, explained_by_bl
 from wildcell.metrics.control_blocks import WithoutBlocks, shaken_scores, without_blocks
 from wildcell.metrics.convention import OURS, Convention
 from wildcell.metrics.headline import find_metrics
+from wildcell.metrics.looks import looks
 from wildcell.metrics.mann_whitney import RankTest
 from wildcell.metrics.metric import Metric
 from wildcell.metrics.profile import Profiles
@@ -94,6 +95,28 @@ def score_prediction(
     return Judge(truth, find_metrics(metrics), convention).score(prediction)
 
 
+class Judged(NamedTuple):
+    """What an answer comes to.
+
+    Attributes
+    ----------
+    scores
+        What `Judge.score` returns.
+    shaken
+        How far they move with blocks of the cells: columns context, perturbation, those of
+        `wildcell.metrics.control_blocks.shaken_scores` and, where `effect_r2` is scored, of
+        `wildcell.metrics.cell_blocks.explained_by_blocks`; no rows where no metric follows from
+        means.
+    looks
+        Some genes and cells of each condition: context, and columns of
+        `wildcell.metrics.looks.looks`.
+    """
+
+    scores: pd.DataFrame
+    shaken: pd.DataFrame
+    looks: pd.DataFrame
+
+
 class Block(NamedTuple):
     """Conditions that are judged beside each other: those of a context, or its shams."""
 
@@ -151,26 +174,29 @@ class Judge:
         """Score what predicted cells say of all conditions."""
         return self._score(self._measured, self._responses(answer, self._given), self._few_or_noisy)
 
-    def score_and_shake(
-        self, prediction: Prediction, *, is_applicable: Booleans
-    ) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Score a prediction, and say how far scores move with blocks of the cells.
-
-        Returns
-        -------
-        What `score` returns, and columns context, perturbation, those of
-        `wildcell.metrics.control_blocks.shaken_scores` and, where `effect_r2` is scored, of
-        `wildcell.metrics.cell_blocks.explained_by_blocks`; no rows where no metric follows from
-        means.
-        """
+    def judged(self, prediction: Prediction, *, is_applicable: Booleans) -> Judged:
+        """Score a prediction, and keep what its scores cannot tell; see `Judged`."""
         answered = self._responses(self._answer_of(self._answers(prediction)), self._given)
         scores = self._score(self._measured, answered, self._few_or_noisy)
-        tables = [
-            self._shaken(block, answered[block]).assign(context=block.context)
-            for block in self._rows
-            if not block.is_sham
+        blocks = [block for block in self._rows if not block.is_sham]
+        shaken = [
+            self._shaken(block, answered[block]).assign(context=block.context) for block in blocks
         ]
-        return self.excuse(scores, is_applicable), pd.concat(tables, ignore_index=True)
+        shown = [
+            looks(self._measured[block], answered[block], has_cells=self._looks_at_cells).assign(
+                context=block.context
+            )
+            for block in blocks
+        ]
+        return Judged(
+            self.excuse(scores, is_applicable),
+            pd.concat(shaken, ignore_index=True),
+            pd.concat(shown, ignore_index=True),
+        )
+
+    @property
+    def _looks_at_cells(self) -> bool:
+        return any(Need.CELLS in item.needs for item in self.metrics)
 
     def _shaken(self, block: Block, answered: Response) -> pd.DataFrame:
         """Return how the scores of some conditions move with the controls and the test cells."""

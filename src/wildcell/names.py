@@ -62,6 +62,16 @@ class Role(StrEnum):
     UNUSED = "unused"
 
 
+class Look(StrEnum):
+    """What a row of `looks.parquet` shows of a condition."""
+
+    TRUE_GENE = "true gene"
+    OWN_GENE = "own gene"
+    TRUE_CELL = "true cell"
+    PREDICTED_CELL = "predicted cell"
+    CONTROL_CELL = "control cell"
+
+
 class Kind(StrEnum):
     """What the rows of a prediction are."""
 

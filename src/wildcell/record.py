@@ -43,6 +43,8 @@ class Result:
         What these took.
     shaken
         How far the scores move without blocks of the kept controls; None where that is not known.
+    looks
+        Some genes and cells of each condition; None where there is no answer.
     shared_reliability
         How well the reference baseline's delta is known, with the replicate; None elsewhere, and
         where that is not known.
@@ -58,6 +60,7 @@ class Result:
     is_sealed: bool | None = None
     apart: Cost | None = None
     shaken: pd.DataFrame | None = None
+    looks: pd.DataFrame | None = None
     shared_reliability: float | None = None
 
 

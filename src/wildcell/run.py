@@ -49,6 +49,7 @@ from wildcell.store.provenance import Cost, measured, now
 from wildcell.store.runs import (
     HALVES,
     LOG,
+    LOOKS,
     OTHERWISE,
     PREDICTION,
     PROGRESS,
@@ -480,6 +481,8 @@ def _kept(
         scores = labelled_scores(key, result.scores)
         if result.shaken is not None and len(result.shaken):
             write_table(folder / SHAKEN_FILE, result.shaken)
+        if result.looks is not None and len(result.looks):
+            write_table(folder / LOOKS, result.looks)
         finish(folder, record, scores, costs_of(cost, task.train.n, result.training))
         return Outcome(folder, record, is_new=True)
 
@@ -561,7 +564,7 @@ def _answered(fold: Fold, card: ModelCard, options: Mapping[str, Any], folder: P
             on_trained=training.update,
             on_ended=apart.append,
         )
-        scores, shaken = fold.judge.score_and_shake(prediction, is_applicable=is_applicable)
+        judged = fold.judge.judged(prediction, is_applicable=is_applicable)
     except (Exception, SystemExit) as error:  # a model's crash is a result
         if is_disk_full(error):
             raise StoreError(f"The disk is full, so that {card.name} was stopped.") from error
@@ -577,11 +580,12 @@ def _answered(fold: Fold, card: ModelCard, options: Mapping[str, Any], folder: P
         )
     return Result(
         Status.OK,
-        scores,
+        judged.scores,
         "; ".join(sorted(set(reasons) - {""})),
         prediction=prediction,
         training=training,
         flags=flags_of(fold.judge, prediction),
         apart=next(iter(apart), None),
-        shaken=shaken,
+        shaken=judged.shaken,
+        looks=judged.looks,
     )

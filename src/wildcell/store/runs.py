@@ -37,6 +37,9 @@ RECORD = "run.json"
 LOCK = ".lock"
 SCORES = "scores.parquet"
 SHAKEN_FILE = "shaken.parquet"
+LOOKS = "looks.parquet"
+"""Some genes and cells of each condition, beside the scores of an answer."""
+
 PLACE = "place of the folder"
 OTHERWISE = "scores-{}.parquet"
 """Scores of a run under another convention, by its name."""
@@ -195,7 +198,7 @@ def finish(
     """
     write_table(folder / SCORES, scores)
     write_table(folder / COSTS, costs)
-    kept = (PREDICTION, SCORES, SHAKEN_FILE)
+    kept = (PREDICTION, SCORES, SHAKEN_FILE, LOOKS)
     files = {name: file_sha256(folder / name) for name in kept if (folder / name).is_file()}
     write_json(folder / RECORD, {**record, "files": files})
 
@@ -356,6 +359,25 @@ def read_halves(runs: Path) -> pd.DataFrame:
     tables = [read_parquet(path) for path in files if path.is_file()]
     columns = [*SCORE_COLUMNS, "half"]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
+
+
+def read_looks(runs: Path) -> pd.DataFrame:
+    """Return some genes and cells of each condition, with the columns that name the run.
+
+    The columns of `wildcell.metrics.looks.looks`, context, and scenario, dataset, arm, model, seed
+    and fold. No rows where no run has them.
+    """
+    names = ["scenario", "dataset", "arm", "model", "seed", "fold"]
+    tables = []
+    for folder in run_folders(runs):
+        if (folder / LOOKS).is_file():
+            record = read_record(folder / RECORD)
+            table = read_parquet(folder / LOOKS)
+            tables.append(table.assign(**{name: record.get(name) for name in names}))
+    columns = [*names, *CONDITION, "look", "gene", "x", "y", "error"]
+    if not tables:
+        return pd.DataFrame(columns=columns)
+    return pd.concat(tables, ignore_index=True)[columns]
 
 
 def read_costs(runs: Path) -> pd.DataFrame:

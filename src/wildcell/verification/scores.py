@@ -98,10 +98,10 @@ def _of_answer(
 ) -> Iterator[tuple[str, Path, Callable[[], pd.DataFrame]]]:
     prediction = read_prediction(folder / PREDICTION)
     is_applicable = _is_applicable(folder, record, fold)
-    scores, shaken = fold.judge.score_and_shake(prediction, is_applicable=is_applicable)
-    yield "scores", folder / SCORES, lambda: scores
+    judged = fold.judge.judged(prediction, is_applicable=is_applicable)
+    yield "scores", folder / SCORES, lambda: judged.scores
     if (folder / SHAKEN_FILE).is_file():
-        yield "shaken", folder / SHAKEN_FILE, lambda: shaken
+        yield "shaken", folder / SHAKEN_FILE, lambda: judged.shaken
     for path in sorted(folder.glob(OTHERWISE.format("*"))):
         start, end = OTHERWISE.split("{}")
         called = path.name.removeprefix(start).removesuffix(end)
