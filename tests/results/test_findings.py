@@ -126,6 +126,30 @@ def test_metrics_that_a_replicate_does_not_win_by_contradict_nobody():
     assert "retrieval_cosine a replicate" in given[1]["sentence"]
 
 
+def test_few_models_do_not_tell_whether_cost_buys_quality():
+    means = {"context-transfer": 0.5, "no-change": 0.0, "net-a": 0.6, "net-b": 0.55}
+    scores = table(np.random.default_rng(0), means, noise=0.01)
+    costs = pd.DataFrame(
+        {"scenario": "s", "dataset": "d", "arm": "a", "model": list(means), "cpu_s": [2, 1, 9, 4.0]}
+    )
+
+    found = find_all(Material(scores, REFERENCES, costs=costs), claims=["F6"]).iloc[0]
+
+    assert found["effect"] == 1.0
+    assert found["answer"] == "cannot be told"
+    assert found["level"] == "new models"
+
+
+def test_a_model_at_the_margin_of_many_naive_ones_is_seldom_said_to_be_below_it():
+    naive = ["context-transfer", "no-change", "perturbed-mean", "matching-mean", "additive"]
+    rng, holds = np.random.default_rng(0), 0
+    for _ in range(80):
+        means = {"net-a": 0.55, **dict.fromkeys(naive, 0.5)}
+        found = find_all(Material(table(rng, means), REFERENCES), claims=["F7"])
+        holds += found.iloc[0]["answer"] == Answer.HOLDS
+    assert holds <= 8
+
+
 def test_models_that_are_wrong_on_purpose_prove_nothing():
     means = {"context-transfer": 0.5, "no-change": 0.0, "random": -0.5, "shuffled": -0.2}
     found = find_all(Material(table(np.random.default_rng(0), means), REFERENCES), claims=["F7"])
