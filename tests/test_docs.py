@@ -3,6 +3,7 @@
 A comment above a fenced block says what becomes of it: `<!-- file: NAME -->` writes it to a file,
 `<!-- run -->` runs its commands, `<!-- output -->` holds it against what the commands before it
 printed (`...` for lines left out; numbers may differ a little). Python without a comment is run.
+What cannot be is `<!-- shown: WHY -->`; its commands of wildcell must be understood all the same.
 """
 
 import re
@@ -14,7 +15,7 @@ from typing import NamedTuple
 
 import pytest
 
-from wildcell.cli.main import VERBS, main
+from wildcell.cli.main import VERBS, build_app, main
 from wildcell.datasets.dataset import DATASETS
 from wildcell.metrics.headline import HEADLINE
 from wildcell.metrics.metric import METRICS
@@ -32,11 +33,12 @@ from wildcell.scenarios.split import SPLITTERS
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 FENCE = re.compile(
-    r"^(?:<!-- (?P<mark>\w+)(?:: (?P<name>\S+))? -->\n)?"
+    r"^(?:<!-- (?P<mark>\w+)(?:: (?P<name>[^>\n]+))? -->\n)?"
     r"^```(?P<language>\w*)\n(?P<text>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+MARK = r"^<!-- (?:run|output|file: \S+|shown: [^>\n]+) -->$"
 TOLERANCE = 0.02
 
 
@@ -49,23 +51,30 @@ class Block(NamedTuple):
 
 def blocks_of(page):
     found = FENCE.finditer(page.read_text(encoding="utf-8"))
-    blocks = [Block(*(one[key] or "" for key in Block._fields)) for one in found]
-    return [block for block in blocks if block.mark or block.language == "python"]
+    return [Block(*(one[key] or "" for key in Block._fields)) for one in found]
 
 
-def test_every_mark_is_on_a_block():
-    for page in PAGES:
-        n_marks = len(
-            re.findall(r"^<!-- (?:run|output|file: \S+) -->$", page.read_text(), re.MULTILINE)
-        )
+def of_page(page):
+    return str(page.relative_to(ROOT))
 
-        assert n_marks == sum(bool(block.mark) for block in blocks_of(page)), page
+
+@pytest.mark.parametrize("page", PAGES, ids=of_page)
+def test_every_block_is_run_or_says_why_not(page):
+    text = page.read_text(encoding="utf-8")
+    blocks = blocks_of(page)
+    unmarked = [block.text for block in blocks if not block.mark and block.language != "python"]
+    marks = re.findall(MARK, text, re.MULTILINE)
+
+    assert unmarked == []
+    assert len(marks) == sum(bool(block.mark) for block in blocks)
+    assert text.count("```") == 2 * len(blocks)
+    assert not re.search(r"^(?: {4}|\t)(?:wildcell|python) ", FENCE.sub("", text), re.MULTILINE)
 
 
 @pytest.mark.parametrize(
     "page",
-    [page for page in PAGES if blocks_of(page)],
-    ids=lambda page: str(page.relative_to(ROOT)),
+    [page for page in PAGES if {block.mark for block in blocks_of(page)} - {"shown"}],
+    ids=of_page,
 )
 def test_what_a_page_shows_works(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
@@ -81,6 +90,8 @@ def test_what_a_page_shows_works(page, tmp_path, monkeypatch, capsys):
             for command in commands_of(block.text):
                 run_apart(command)
             printed = capsys.readouterr().out
+        elif block.mark == "shown":
+            continue
         else:
             exec(block.text, names)
             printed = capsys.readouterr().out
@@ -89,6 +100,21 @@ def test_what_a_page_shows_works(page, tmp_path, monkeypatch, capsys):
 def commands_of(text):
     lines = text.replace("\\\n", " ").splitlines()
     return [shlex.split(line) for line in lines if line and not line.startswith("#")]
+
+
+SHOWN = [
+    (of_page(page), command)
+    for page in PAGES
+    for block in blocks_of(page)
+    if block.mark == "shown" and block.language == "sh"
+    for command in commands_of(block.text)
+    if command[0] == "wildcell" and "..." not in command
+]
+
+
+@pytest.mark.parametrize(("page", "command"), SHOWN, ids=lambda part: "-".join(part[1:3]))
+def test_a_command_that_is_shown_is_understood(page, command):
+    build_app(is_overview=False).parse_args(command[1:], exit_on_error=False, print_error=False)
 
 
 def forget_at_the_end(patch):
@@ -147,7 +173,7 @@ def is_alike(wanted, found):
     return abs(float(numbers[0][0]) - float(numbers[1][0])) <= TOLERANCE
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize("page", PAGES, ids=of_page)
 def test_relative_links_lead_somewhere(page):
     prose = FENCE.sub("", page.read_text(encoding="utf-8"))
     for link in LINK.findall(prose):
@@ -158,6 +184,13 @@ def test_relative_links_lead_somewhere(page):
 
         assert target.exists(), link
         assert not heading or heading in headings_of(target), link
+
+
+def test_the_index_links_every_page():
+    index = ROOT / "docs" / "index.md"
+    linked = {(index.parent / link).resolve() for link in LINK.findall(index.read_text())}
+
+    assert sorted(set((ROOT / "docs").rglob("*.md")) - linked - {index}) == []
 
 
 def headings_of(page):

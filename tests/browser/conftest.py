@@ -32,7 +32,7 @@ def open_page(browser):
     """Return a function that opens a file, and fails the test for what the page does wrong."""
     contexts, troubles = [], []
 
-    def opened(path: Path, **options):
+    def opened(path: Path, within: Path | None = None, **options):
         context = browser.new_context(**options)
         contexts.append(context)
         page = context.new_page()
@@ -40,11 +40,12 @@ def open_page(browser):
         page.on("pageerror", lambda error: troubles.append(str(error)))
         page.on("dialog", lambda shown: troubles.append(f"dialog: {shown.message}"))
         own = path.resolve().as_uri()
+        siblings = () if within is None else (within.resolve().as_uri() + "/",)
         page.on(
             "request",
             lambda asked: (
                 asked.url.partition("#")[0] != own
-                and not asked.url.startswith(("data:", "blob:"))
+                and not asked.url.startswith(("data:", "blob:", "about:", *siblings))
                 and troubles.append(asked.url)
             ),
         )
