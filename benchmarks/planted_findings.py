@@ -138,7 +138,7 @@ def costly(rng: np.random.Generator, truth: str) -> Material:
         scores = table(rng, dict.fromkeys(names, 0.5), **size(truth))
     costs = pd.DataFrame(
         {
-            "scenario": "s", "dataset": "d", "arm": "a", "model": names,
+            "scenario": "s", "dataset": "d", "arm": "a", "model": names, "seed": 0,
             "cpu_s": np.arange(1.0, len(names) + 1),
         }
     )  # fmt: skip

@@ -31,7 +31,7 @@ def table(means, *, scenario="unseen-context", dataset="d", noise=0.02, n=8):
 def costs(seconds, scenario="unseen-context"):
     return pd.DataFrame(
         {
-            "scenario": scenario, "dataset": "d", "arm": "a", "model": list(seconds),
+            "scenario": scenario, "dataset": "d", "arm": "a", "model": list(seconds), "seed": 0,
             "cpu_s": list(seconds.values()), "peak_memory_mb": 2048.0,
         }
     )  # fmt: skip
@@ -58,7 +58,9 @@ def test_none_is_named_where_none_beats_the_baseline():
     chosen = short_list(found)
 
     assert chosen.empty
-    assert next(advice_sentences(found, chosen, "context")).startswith("None beats the baseline")
+    none, nearest = list(advice_sentences(found, chosen, "context"))[:2]
+    assert none.startswith("None surely beats the baseline")
+    assert nearest.startswith("  same, d / a, effect_r2: ")
 
 
 def test_naive_models_alone_tell_nothing():
@@ -78,6 +80,40 @@ def test_who_is_worse_anywhere_or_too_costly_is_not_named():
     assert short_list(found, budget_s=5).empty
     assert short_list(found, budget_gib=1).empty
     assert len(short_list(found, budget_s=20, budget_gib=3)) == 1
+
+
+def test_what_is_beyond_the_budget_is_named():
+    found = evidence(table(MEANS), REFERENCES, costs({"good": 10.0}), unseen="context")
+    told = list(advice_sentences(found, short_list(found, budget_s=0), "context"))
+
+    assert "Beyond the budget: good (10 s, 2 GiB)." in told
+
+
+def test_a_model_run_on_more_seeds_costs_no_more():
+    spent = pd.concat([costs({"good": 10.0}).assign(seed=seed) for seed in range(4)])
+    found = evidence(table(MEANS), REFERENCES, spent, unseen="context")
+
+    assert found.set_index("model")["cpu_s"]["good"] == 10.0
+
+
+def test_models_of_many_questions_share_the_level():
+    def any_is_named(seed):
+        rng = np.random.default_rng(seed)
+        means = {"context-transfer": 0.5, "mine": 0.5, "yours": 0.5}
+        scores = pd.concat([table(means, dataset=f"d{i}") for i in range(12)])
+        noise = 0.1 * rng.standard_normal(len(scores))
+        scores["value"] = scores["numerator"] = 0.5 + noise
+        return len(short_list(evidence(scores, REFERENCES, costs({}), unseen="context"))) > 0
+
+    assert sum(any_is_named(seed) for seed in range(60)) <= 8
+
+
+def test_five_data_sets_speak_of_new_ones():
+    scores = pd.concat([table(MEANS, dataset=f"d{i}") for i in range(5)])
+    found = evidence(scores, REFERENCES, costs({}), unseen="context")
+    told = list(advice_sentences(found, short_list(found), "context"))
+
+    assert "good, effect_r2, over 5 data sets, as for new data sets: +0.2" in told[-1]
 
 
 def test_the_worst_context_is_that_of_the_least_gain():

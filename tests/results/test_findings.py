@@ -130,7 +130,14 @@ def test_few_models_do_not_tell_whether_cost_buys_quality():
     means = {"context-transfer": 0.5, "no-change": 0.0, "net-a": 0.6, "net-b": 0.55}
     scores = table(np.random.default_rng(0), means, noise=0.01)
     costs = pd.DataFrame(
-        {"scenario": "s", "dataset": "d", "arm": "a", "model": list(means), "cpu_s": [2, 1, 9, 4.0]}
+        {
+            "scenario": "s",
+            "dataset": "d",
+            "arm": "a",
+            "seed": 0,
+            "model": list(means),
+            "cpu_s": [2, 1, 9, 4.0],
+        }
     )
 
     found = find_all(Material(scores, REFERENCES, costs=costs), claims=["F6"]).iloc[0]

@@ -1,6 +1,6 @@
 """Which models to use in a setting, computed from runs: a short list with its evidence, or none."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from wildcell.metrics.metric import METRICS
 from wildcell.names import NEGATIVE_MODELS
 from wildcell.results.board import Board, board
 from wildcell.results.friedman import context_scores
-from wildcell.results.levels import over_datasets
+from wildcell.results.levels import DATASETS_TO_GENERALISE, over_datasets
 from wildcell.results.naive import beyond_naive
 from wildcell.results.rank import QUESTION, samples_of, without_shams
 from wildcell.results.simultaneous import holm
@@ -96,7 +96,7 @@ def evidence(
     -------
     A row a question, metric and model that is not naive, with the columns of `EVIDENCE_COLUMNS`:
     gains over the reference, more is better, with their 95 % interval; whether it beats each naive
-    model, or is surely worse than the reference, the chance of any false claim held over models.
+    model, or is surely worse than the reference, the chance of any false claim held over all rows.
 
     Raises
     ------
@@ -127,7 +127,11 @@ def evidence(
             margin=margin,
         )
     ]
-    return pd.DataFrame(rows, columns=EVIDENCE_COLUMNS)
+    found = pd.DataFrame(rows, columns=[*EVIDENCE_COLUMNS, "p_beats", "p_worse"])
+    beats, worse = (holm(found[name].to_numpy(float)) for name in ("p_beats", "p_worse"))
+    return found.assign(beats_each_naive=beats < 1 - CONFIDENCE, is_worse=worse < 1 - CONFIDENCE)[
+        EVIDENCE_COLUMNS
+    ]
 
 
 def is_of(scenario: str, unseen: str) -> bool:
@@ -180,8 +184,24 @@ def _spent(costs: pd.DataFrame, question: tuple[str, ...]) -> dict[str, dict[str
     if costs.empty:
         return {}
     here = costs[np.all([costs[n] == v for n, v in zip(QUESTION, question, strict=True)], axis=0)]
-    grouped = here.groupby("model").agg({"cpu_s": "sum", "peak_memory_mb": "max"})
-    return {str(model): row for model, row in grouped.to_dict("index").items()}
+    table = pd.DataFrame(
+        {
+            "cpu_s": seconds_a_seed(here),
+            "peak_memory_mb": here.groupby("model")["peak_memory_mb"].max(),
+        }
+    )
+    return {str(model): row for model, row in table.to_dict("index").items()}
+
+
+def seconds_a_seed(costs: pd.DataFrame) -> pd.Series:
+    """Return the CPU seconds that each model takes for all folds of one seed.
+
+    Parameters
+    ----------
+    costs
+        Rows of `wildcell.store.runs.read_costs`, of one question.
+    """
+    return costs.groupby(["model", "seed"])["cpu_s"].sum().groupby("model").mean()
 
 
 def _of_board(laid: Board, base: int, margin: float) -> Iterator[dict[str, Any]]:
@@ -189,15 +209,10 @@ def _of_board(laid: Board, base: int, margin: float) -> Iterator[dict[str, Any]]
     gain = laid.mean - laid.mean[base]
     reach = float(special.stdtrit(n - 1, 0.5 + CONFIDENCE / 2))
     found = [one for one in beyond_naive(laid, margin=margin) if one.model not in NEGATIVE_MODELS]
-    known = [one for one in found if one.naive]
-    adjusted = dict(
-        zip((one.model for one in known), holm(np.array([one.p for one in known])), strict=True)
-    )
     with np.errstate(divide="ignore", invalid="ignore"):
         below = np.where(
             error > 0, special.stdtr(n - 1, gain / error), np.where(gain < -1e-9, 0.0, 1.0)
         )
-    worse = holm(below)
     for one in found:
         place = laid.models.index(one.model)
         context, least = _worst(laid, place, base)
@@ -208,8 +223,8 @@ def _of_board(laid: Board, base: int, margin: float) -> Iterator[dict[str, Any]]
             "high": gain[place] + reach * error[place],
             "gain_on_naive": one.gain,
             "closest_naive": one.naive,
-            "beats_each_naive": bool(adjusted.get(one.model, 1.0) < 1 - CONFIDENCE),
-            "is_worse": bool(worse[place] < 1 - CONFIDENCE),
+            "p_beats": one.p if one.naive else 1.0,
+            "p_worse": below[place],
             "worst_context": context,
             "worst_gain": least,
             "n_conditions": laid.n_conditions,
@@ -280,8 +295,8 @@ def advice_sentences(
     if found.empty and unusable:
         yield (
             f"Nothing can be told of an unseen {unseen}: by {listed(sorted(unusable))} a replicate "
-            "of the measurement is not told from the reference baseline there, so that no model "
-            "could be (wildcell calibrate RUNS). Other metrics may: name a --metric-family."
+            "of the measurement is not told from the reference baseline there, so that hardly any "
+            "model would be (wildcell calibrate RUNS). Other metrics may: name a --metric-family."
         )
         return
     if found.empty:
@@ -296,9 +311,11 @@ def advice_sentences(
     where = f"{count(n, 'question')} about an unseen {unseen}, {datasets}"
     if chosen.empty:
         yield (
-            f"None beats the baseline: in {where}, no model within the budget beats each naive "
-            f"model and is surely worse nowhere. Use {listed(references)}."
+            f"None surely beats the baseline: in {where}, no model within the budget beats each "
+            f"naive model and is surely worse nowhere. Use {listed(references)}; the nearest:"
         )
+        yield _evidence(found.loc[found["gain_on_naive"].fillna(-np.inf).idxmax()])
+        yield from _too_costly(short_list(found))
     else:
         told = [
             f"{row['model']} (beats each naive model in {row['beats']} of {row['n']})"
@@ -307,15 +324,41 @@ def advice_sentences(
         yield f"In {where}: {listed(told)}."
     for model in list(chosen["model"]):
         for _, row in found[found["model"] == model].iterrows():
-            yield (
-                f"  {model}, {row['dataset']} / {row['arm']}, {row['metric']}: "
-                f"{signed(row['gain'])} ({span(row['low'], row['high'])}, {row['interval']}) over "
-                f"{row['reference']}; least in {row['worst_context']} "
-                f"({signed(row['worst_gain'])})."
-            )
-    across = over_datasets(found.groupby("dataset")["gain"].mean().tolist())
-    if across.reason:
-        yield f"Whether this carries to data of your own cannot be told: {across.reason}."
+            yield _evidence(row)
+    yield from _carried(found, list(chosen["model"]))
+
+
+def _too_costly(beyond: pd.DataFrame) -> Iterator[str]:
+    told = [
+        f"{row['model']} ({row['cpu_s']:.3g} s, {row['peak_gib']:.2g} GiB)"
+        for _, row in beyond.iterrows()
+    ]
+    if told:
+        yield f"Beyond the budget: {listed(told)}."
+
+
+def _evidence(row: pd.Series) -> str:
+    return (
+        f"  {row['model']}, {row['dataset']} / {row['arm']}, {row['metric']}: "
+        f"{signed(row['gain'])} ({span(row['low'], row['high'])}, {row['interval']}) over "
+        f"{row['reference']}; least in {row['worst_context']} ({signed(row['worst_gain'])})."
+    )
+
+
+def _carried(found: pd.DataFrame, models: Sequence[str]) -> Iterator[str]:
+    """Say what the models gain on data sets that were not run, or why it cannot be told."""
+    for model in models:
+        for metric, rows in found[found["model"] == model].groupby("metric", sort=False):
+            across = over_datasets(rows.groupby("dataset")["gain"].mean().tolist())
+            if not across.reason:
+                yield (
+                    f"  {model}, {metric}, over {across.n} data sets, as for {across.level}: "
+                    f"{signed(across.mean)} ({span(across.low, across.high)})."
+                )
+    n = found.groupby(["model", "metric"])["dataset"].nunique().max()
+    if n < DATASETS_TO_GENERALISE:
+        reason = over_datasets([0.0] * n).reason
+        yield f"Whether this carries to data of your own cannot be told: {reason}."
 
 
 DESCRIPTORS = ("n_contexts", "n_perturbations", "cells_a_condition")

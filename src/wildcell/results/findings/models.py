@@ -8,6 +8,7 @@ from scipy import special, stats
 
 from wildcell.arrays import Floats
 from wildcell.names import BY_CELLS, NAIVE_MODELS, NEGATIVE_MODELS, SHAKEN, SHAKEN_UNDER
+from wildcell.results.advice import seconds_a_seed
 from wildcell.results.board import Board, board
 from wildcell.results.condition_wins import condition_wins
 from wildcell.results.detectable import blocks_to_see
@@ -112,7 +113,7 @@ def _cost(material: Material) -> Iterator[Finding]:
         here = np.all(
             [material.costs[n] == v for n, v in zip(QUESTION, question, strict=True)], axis=0
         )
-        cost = material.costs[here].groupby("model")["cpu_s"].sum()
+        cost = seconds_a_seed(material.costs[here])
         models = [name for name in laid.models if cost.get(name, 0.0) > 0]
         if len(models) < 3:
             continue
