@@ -177,6 +177,18 @@ def test_naive_models_must_each_be_beaten_by_the_margin():
     assert [one.beats_each for one in beyond_naive(alone)] == [False]
 
 
+def test_blocks_that_all_agree_are_as_unlikely_as_that_and_no_less():
+    scores = np.arange(3.0) + np.arange(5.0)[:, None]
+    assert friedman(scores, ("a", "b", "c")).p == pytest.approx(1 / 6**4)
+    assert friedman(scores[:, :1] + np.zeros(3), ("a", "b", "c")).p == 1.0
+
+
+def test_one_model_is_compared_with_nothing():
+    found = compare_models(table({"alone": np.arange(6.0)}))
+    told = sentences(found.places, found.pairs)
+    assert "alone stands alone: there is nothing to compare it with." in told
+
+
 def test_a_detectable_difference_of_many_pairs_is_told_apart_four_times_in_five():
     rng, models = np.random.default_rng(3), [f"m{i}" for i in range(8)]
 
@@ -244,7 +256,7 @@ def test_tables_and_sentences_tell_the_same():
     assert list(found.places) == PLACE_COLUMNS
     assert len(found.pairs) == 6
     told = " ".join(sentences(found.places, found.pairs))
-    assert "good is the best." in told
+    assert "good is surely the best." in told
     assert "Beats each naive model, each at 5 %: good (+" in told
     assert "perturbed-mean stands for what scored the same: twin." in told
     places = found.places.set_index("model")

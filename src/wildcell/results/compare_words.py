@@ -43,11 +43,14 @@ def _spoken_of(places: pd.DataFrame) -> Iterator[str]:
 
 
 def _best(places: pd.DataFrame) -> Iterator[str]:
+    if len(places) == 1:
+        yield f"{places.iloc[0]['model']} stands alone: there is nothing to compare it with."
+        return
     may = list(places.loc[places["rank_low"] == 1].sort_values("rank")["model"])
     if len(may) == len(places):
         yield "Any model may be the best."
     elif len(may) == 1:
-        yield f"{may[0]} is the best."
+        yield f"{may[0]} is surely the best."
     else:
         yield f"May be the best ({len(may)} of {len(places)}): {listed(may)}."
 
@@ -80,7 +83,8 @@ def _detectable(pairs: pd.DataFrame) -> Iterator[str]:
     untold = pairs[(pairs["better"] == "") & (pairs["error"] > 0)]
     if untold.empty:
         return
-    told = f"{len(untold)} of {count(len(pairs), 'pair')} are not told apart"
+    verb = "is" if len(untold) == 1 else "are"
+    told = f"{len(untold)} of {count(len(pairs), 'pair')} {verb} not told apart"
     size = float(untold["detectable"].median())
     if np.isfinite(size):
         yield (

@@ -128,14 +128,19 @@ def _context_means(board: Board, model: str, codes: Floats) -> Floats:
 
 
 def _f_test(ranks: Floats) -> float:
-    """Return the p-value of Iman and Davenport's F, ties and all."""
+    """Return the p-value of Iman and Davenport's F, ties and all.
+
+    It is no smaller than that of blocks that all agree: one order of the models in each but the
+    first.
+    """
     n, k = ranks.shape
     between = n * ((ranks.mean(axis=0) - (k + 1) / 2) ** 2).sum()
     total = ((ranks - (k + 1) / 2) ** 2).sum()
     within = total - between
     if total == 0:
         return 1.0
+    least = float(np.exp(-(n - 1) * special.gammaln(k + 1)))
     if within <= 1e-12:
-        return 0.0
+        return least
     f = (n - 1) * between / within
-    return float(special.fdtrc(k - 1, (k - 1) * (n - 1), f))
+    return max(float(special.fdtrc(k - 1, (k - 1) * (n - 1), f)), least)
