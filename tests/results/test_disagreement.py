@@ -92,6 +92,19 @@ def test_noise_alone_is_no_disagreement(rng):
     assert abs(found["tau_again"]) < 0.8
 
 
+def test_more_metrics_must_be_surer_of_a_contradiction(rng):
+    means = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]
+    two = {
+        "pearson_delta": means_and_noise(rng, means, n=7),
+        "cosine_lfc": means_and_noise(rng, means[::-1], n=7),
+    }
+    others = ("pearson_specific", "retrieval_cosine", "de_auprc", "de_direction")
+    noise = {name: rng.normal(size=(6, 7)) for name in others}
+
+    assert compare_orders(table(two))["told_apart"].tolist() == [15]
+    assert compare_orders(table({**two, **noise}))["told_apart"].sum() == 0
+
+
 def test_a_specification_curve_counts_every_way_once(rng):
     long = table(
         {name: means_and_noise(rng, np.arange(6) / 10) for name in ("pearson_delta", "rmse")}

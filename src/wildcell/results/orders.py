@@ -53,7 +53,8 @@ def compare_orders(
     weighed anew); `tau_again`, what either metric would have with itself measured again, averaged:
     a tau that is no lower is no disagreement. `flips` counts pairs of models in another order,
     `told_apart` those of which both metrics are sure, in opposite ways (named in `contradictions`),
-    and `told_alike` those of which both are sure, in the same way.
+    and `told_alike` those of which both are sure, in the same way. The metrics that may be sure of
+    the opposite of one share the level.
     """
     rows = []
     for question, table in without_shams(scores).groupby(QUESTION, sort=True):
@@ -63,16 +64,17 @@ def compare_orders(
             for name, samples in samples_of(chosen).items()
             if len((laid := board(samples, name)).models) > 1 and laid.n_blocks > 1
         }
-        told = {name: resolved(laid, seed) for name, laid in boards.items()}
+        level = (1 - CONFIDENCE) / max(len(boards) - 1, 1)
+        told = {name: resolved(laid, seed, level=level) for name, laid in boards.items()}
         labels = dict(zip(QUESTION, question, strict=True))
         rows += [{**labels, **row} for row in _pairs(boards, told, seed)]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def resolved(laid: Board, seed: int) -> pd.Series:
+def resolved(laid: Board, seed: int, *, level: float = 1 - CONFIDENCE) -> pd.Series:
     """Return the sign of each difference that is sure over all pairs, 0 elsewhere, by models."""
     found = differences(laid, np.random.default_rng(seed))
-    sign = np.where(found.adjusted < 1 - CONFIDENCE, np.sign(found.mean), 0.0)
+    sign = np.where(found.adjusted < level, np.sign(found.mean), 0.0)
     names = [
         (laid.models[i], laid.models[j]) for i, j in zip(found.first, found.second, strict=True)
     ]
