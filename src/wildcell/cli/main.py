@@ -60,12 +60,18 @@ VERBS = {
         "export": ("export:export", "Write every table of a folder of runs."),
         "figures": ("export:figures", "Draw every figure of a folder of runs."),
         "advise": ("advise:advise", "Say which models to use in a setting, from your own runs."),
+        "submit": (
+            "submit:submit",
+            "Write results for a leaderboard from runs, or check those of others.",
+        ),
         "verify": ("verify:verify", "Hold runs to their records, and score them again."),
         "lock": ("lock:lock", "Write the environment down."),
         "report": ("conclude:report", "Write the report of a folder of runs."),
         "demo": ("demo:demo", "Do all of it on the embedded data set."),
     },
-    "Extend": {"new": ("new:new", "Write a template of a model, metric, scenario or data set.")},
+    "Extend": {
+        "new": ("new:new", "Write a template of a model, metric, scenario, data set or card.")
+    },
 }
 
 

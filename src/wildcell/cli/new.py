@@ -4,10 +4,16 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
-SUFFIXES = {"model": ".py", "metric": ".py", "scenario": ".toml", "dataset": ".py"}
+SUFFIXES = {
+    "model": ".py",
+    "metric": ".py",
+    "scenario": ".toml",
+    "dataset": ".py",
+    "card": ".toml",
+}
 
 
-def new(kind: Literal["model", "metric", "scenario", "dataset"], out: Path, /) -> None:
+def new(kind: Literal["model", "metric", "scenario", "dataset", "card"], out: Path, /) -> None:
     """Write a working template to start from.
 
     Parameters
@@ -15,7 +21,8 @@ def new(kind: Literal["model", "metric", "scenario", "dataset"], out: Path, /) -
     kind
         What to add.
     out
-        The file to write; it must not exist. A scenario is a .toml file, the others are .py.
+        The file to write; it must not exist. A scenario and a card are
+        .toml files, the others are .py.
     """
     from wildcell.errors import OptionError, StoreError
     from wildcell.store.atomic import write_text

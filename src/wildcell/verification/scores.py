@@ -40,7 +40,7 @@ def check_scores(
         By how much numbers may differ, in units of the larger of themselves and 1.
     """
     name = str(folder.relative_to(runs))
-    verdict, said = _same_question(record, fold)
+    verdict, said = same_question(record, fold)
     yield Finding(name, "question", verdict, said)
     if verdict is Verdict.DIFFERS:
         return
@@ -56,7 +56,7 @@ def check_scores(
         yield Finding(name, check, verdict, said)
 
 
-def _same_question(record: Mapping[str, Any], fold: Fold) -> tuple[Verdict, str]:
+def same_question(record: Mapping[str, Any], fold: Fold) -> tuple[Verdict, str]:
     """Hold the data, the split and the words of a question to their fingerprints."""
     told, now = record["fingerprints"], fold.asked
     others = [name for name in now if told.get(name) != now[name]]

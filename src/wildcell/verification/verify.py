@@ -61,7 +61,7 @@ def verify_runs(
     findings: list[Finding] = []
     for done, folder in enumerate(sorted(folders, key=_by_question)):
         on_run(done, len(folders), str(folder.relative_to(runs)))
-        findings += _of_run(runs, folder, questions, tolerance, only_stored=only_stored)
+        findings += findings_of_run(runs, folder, questions, tolerance, only_stored=only_stored)
     return table_of(findings)
 
 
@@ -70,9 +70,10 @@ def _by_question(folder: Path) -> tuple[Path, str, Path]:
     return folder.parents[1], folder.name.split("-")[0], folder
 
 
-def _of_run(
-    runs: Path, folder: Path, questions: Questions, tolerance: float, *, only_stored: bool
+def findings_of_run(
+    runs: Path, folder: Path, questions: Questions, tolerance: float, *, only_stored: bool = False
 ) -> Iterator[Finding]:
+    """Yield what becomes of the checks of one run; arguments as in `verify_runs`."""
     name = str(folder.relative_to(runs))
     try:
         record = read_record(folder / RECORD)
