@@ -183,6 +183,21 @@ def test_blocks_that_all_agree_are_as_unlikely_as_that_and_no_less():
     assert friedman(scores[:, :1] + np.zeros(3), ("a", "b", "c")).p == 1.0
 
 
+def test_models_are_compared_over_the_seeds_that_all_were_run_on():
+    rng = np.random.default_rng(0)
+    one, other = rng.normal(0.6, 0.1, 8), rng.normal(0.5, 0.1, 8)
+    both = table({"a": one, "b": other})
+    more = table({"a": one - 0.5}, seed=1)
+    elsewhere = table({"c": one + 1}, seed=7)
+
+    expected = compare_models(both).pairs
+    found = compare_models(pd.concat([both, more]))
+    assert found.pairs["difference"].tolist() == expected["difference"].tolist()
+    apart = compare_models(pd.concat([both, more, elsewhere]))
+    assert apart.pairs["difference"].tolist() == expected["difference"].tolist()
+    assert set(apart.places["left_out"]) == {"c"}
+
+
 def test_one_model_is_compared_with_nothing():
     found = compare_models(table({"alone": np.arange(6.0)}))
     told = sentences(found.places, found.pairs)

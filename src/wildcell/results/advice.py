@@ -14,6 +14,7 @@ from wildcell.results.board import Board, board
 from wildcell.results.friedman import context_scores
 from wildcell.results.levels import DATASETS_TO_GENERALISE, over_datasets
 from wildcell.results.naive import beyond_naive
+from wildcell.results.pairing import on_same_seeds
 from wildcell.results.rank import QUESTION, samples_of, without_shams
 from wildcell.results.simultaneous import holm
 from wildcell.results.stats import CONFIDENCE
@@ -165,6 +166,7 @@ def _rows(
     margin: float,
 ) -> Iterator[dict[str, Any]]:
     spent = _spent(costs, question)
+    table = on_same_seeds(table)
     for metric in metrics:
         laid = board(samples_of(table[table["metric"] == metric])[metric], metric)
         base = _standing_for(laid, reference)

@@ -11,6 +11,7 @@ from wildcell.results.board import Board, board
 from wildcell.results.detectable import detectable_difference
 from wildcell.results.friedman import context_scores, friedman
 from wildcell.results.naive import beyond_naive
+from wildcell.results.pairing import on_same_seeds
 from wildcell.results.rank import QUESTION, samples_of, without_shams
 from wildcell.results.rank_intervals import rank_intervals
 from wildcell.results.simultaneous import differences
@@ -81,10 +82,11 @@ def compare_models(
 ) -> Comparison:
     """Compare all models of each question with each other.
 
-    All means are over the conditions that every compared model knows; models that answer less than
-    half of what is asked are left out, and named. Models whose scores coincide are one, the naive
-    one of them, and named in `same`. Merits, differences and gains are turned so that
-    more is better. Seeds are averaged first; abstentions take their null value.
+    All means are over the seeds and conditions that every compared model knows; models that answer
+    less than half of what is asked, or were run on other seeds, are left out, and named. Models
+    whose scores coincide are one, the naive one of them, and named in `same`. Merits, differences
+    and gains are turned so that more is better. Seeds are averaged first; abstentions take their
+    null value.
 
     Parameters
     ----------
@@ -106,7 +108,8 @@ def compare_models(
     pairs, places = [], []
     for question, table in without_shams(scores).groupby(QUESTION, sort=True):
         labels = dict(zip(QUESTION, question, strict=True))
-        chosen = table if metrics is None else table[table["metric"].isin(metrics)]
+        paired = on_same_seeds(table)
+        chosen = paired if metrics is None else paired[paired["metric"].isin(metrics)]
         for metric, samples in samples_of(chosen).items():
             rng = np.random.default_rng(seed)
             laid = board(samples, metric)

@@ -102,4 +102,7 @@ def _same(places: pd.DataFrame) -> Iterator[str]:
 
 def _left_out(places: pd.DataFrame) -> Iterator[str]:
     if names := places["left_out"].iloc[0]:
-        yield f"Not compared, for they answer less than half of the conditions: {names}."
+        yield (
+            "Not compared, for they answer less than half of the conditions, or by other seeds: "
+            f"{names}."
+        )

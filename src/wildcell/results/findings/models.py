@@ -24,6 +24,7 @@ from wildcell.results.findings.claim import (
 )
 from wildcell.results.growth import fit_growth
 from wildcell.results.naive import BeyondNaive, beyond_naive
+from wildcell.results.pairing import on_same_seeds
 from wildcell.results.rank import QUESTION, samples_of, without_shams
 from wildcell.results.simultaneous import holm
 from wildcell.results.stats import NEW_CONTEXTS
@@ -98,7 +99,7 @@ def _left_without_metrics(question: tuple[str, str, str], votes: pd.DataFrame) -
 def primary_boards(scores: pd.DataFrame) -> Iterator[tuple[tuple[str, str, str], str, Board]]:
     """Yield each question with the first of the primary metrics that has scores, and its models."""
     for key, table in without_shams(scores).groupby(QUESTION, sort=True):
-        samples = samples_of(table[table["metric"].isin(PRIMARY)])
+        samples = samples_of(on_same_seeds(table[table["metric"].isin(PRIMARY)]))
         for metric in PRIMARY:
             laid = board(samples.get(metric, {}), metric)
             if len(laid.models) > 1 and laid.n_blocks > 1:
