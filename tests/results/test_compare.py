@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from wildcell.errors import OptionError
 from wildcell.names import SCORE_COLUMNS
 from wildcell.results.board import board
 from wildcell.results.compare import PAIR_COLUMNS, PLACE_COLUMNS, compare_models
@@ -196,6 +197,12 @@ def test_models_are_compared_over_the_seeds_that_all_were_run_on():
     apart = compare_models(pd.concat([both, more, elsewhere]))
     assert apart.pairs["difference"].tolist() == expected["difference"].tolist()
     assert set(apart.places["left_out"]) == {"c"}
+
+
+@pytest.mark.parametrize("margin", [-0.1, np.nan, np.inf])
+def test_a_margin_below_nothing_is_refused(margin):
+    with pytest.raises(OptionError, match="from 0 on"):
+        compare_models(table({"a": [0.1, 0.2]}), margin=margin)
 
 
 def test_one_model_is_compared_with_nothing():

@@ -13,7 +13,7 @@ from wildcell.names import NEGATIVE_MODELS
 from wildcell.results.board import Board, board
 from wildcell.results.friedman import context_scores
 from wildcell.results.levels import DATASETS_TO_GENERALISE, over_datasets
-from wildcell.results.naive import beyond_naive
+from wildcell.results.naive import beyond_naive, check_margin
 from wildcell.results.pairing import on_same_seeds
 from wildcell.results.rank import QUESTION, samples_of, without_shams
 from wildcell.results.simultaneous import holm
@@ -104,6 +104,7 @@ def evidence(
     OptionError
         The setting or family is unknown, or no run is of this setting.
     """
+    check_margin(margin)
     if unseen not in SETTINGS:
         known = ", ".join(SETTINGS)
         raise OptionError(f"Nothing is known of an unseen {unseen!r}; name one of {known}.")

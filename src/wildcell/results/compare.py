@@ -10,7 +10,7 @@ from wildcell.names import NAIVE_MODELS
 from wildcell.results.board import Board, board
 from wildcell.results.detectable import detectable_difference
 from wildcell.results.friedman import context_scores, friedman
-from wildcell.results.naive import beyond_naive
+from wildcell.results.naive import beyond_naive, check_margin
 from wildcell.results.pairing import on_same_seeds
 from wildcell.results.rank import QUESTION, samples_of, without_shams
 from wildcell.results.rank_intervals import rank_intervals
@@ -105,6 +105,7 @@ def compare_models(
     does; `better` is the model that they favour, or "". `detectable` is the true difference that
     would have been seen four times in five, with the level held over all pairs.
     """
+    check_margin(margin)
     pairs, places = [], []
     for question, table in without_shams(scores).groupby(QUESTION, sort=True):
         labels = dict(zip(QUESTION, question, strict=True))

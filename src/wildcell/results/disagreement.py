@@ -200,7 +200,10 @@ def _orders(orders: pd.DataFrame) -> Iterator[str]:
             f"{worst['contradictions']}."
         )
     else:
-        yield f"No two metrics are sure of opposite orders; of {alike} pairs both are sure alike."
+        yield (
+            "No two metrics are sure of opposite orders; both are sure alike of "
+            f"{count(alike, 'pair')}."
+        )
 
 
 def _first(left_out: pd.DataFrame) -> Iterator[str]:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import special
 
+from wildcell.errors import OptionError
 from wildcell.names import NAIVE_MODELS
 from wildcell.results.board import Board
 from wildcell.results.stats import CONFIDENCE
@@ -39,6 +40,12 @@ class BeyondNaive(NamedTuple):
     def beats_each(self) -> bool:
         """Whether it is better than each by the margin, at 5 %."""
         return bool(self.p < 1 - CONFIDENCE)
+
+
+def check_margin(margin: float) -> None:
+    """Raise OptionError where a margin is no number from 0 on."""
+    if not 0 <= margin < np.inf:
+        raise OptionError(f"A margin is a number from 0 on, in units of the metric; not {margin}.")
 
 
 def beyond_naive(board: Board, *, margin: float = 0.0) -> list[BeyondNaive]:

@@ -89,7 +89,7 @@ class Finding(NamedTuple):
     effect, low, high
         The estimand, with the 95 % interval, more is more of what is claimed.
     p
-        Two-sided, with the level held over the models and metrics of the claim and question.
+        Two-sided, with the level held over the models and metrics of the part, claim and question.
     level, n
         What the interval speaks of, and how many of it vary.
     sentence

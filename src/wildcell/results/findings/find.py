@@ -11,6 +11,7 @@ from wildcell.results.findings.merging import MERGING
 from wildcell.results.findings.models import COST, DISAGREE, NONE_BEATS
 from wildcell.results.findings.specific import SPECIFIC_CLAIM
 from wildcell.results.findings.splits import FALLS, OVER_ESTIMATE
+from wildcell.results.naive import check_margin
 
 CLAIMS = {
     claim.id: claim
@@ -39,6 +40,7 @@ def find_all(material: Material, *, claims: Sequence[str] | None = None) -> pd.D
     UnknownNameError
         There is no such claim.
     """
+    check_margin(material.margin)
     for name in claims or []:
         if name not in CLAIMS:
             raise UnknownNameError(f"No claim {name!r}. {did_you_mean(name, CLAIMS)}")
