@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 
 from wildcell.datasets.simulated import simulated
+from wildcell.names import Look
 from wildcell.results.report.write import write_report
 from wildcell.results.table import tables_of_runs
 from wildcell.run import run_scenario
-from wildcell.store.runs import read_records, read_scores
+from wildcell.store.runs import read_looks, read_records, read_scores
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'/../\N{SNOWMAN}</script>"
 
@@ -122,6 +123,41 @@ def test_scores_shown_of_a_condition_are_those_on_disk(report, runs, open_page):
     assert checked > 50
 
 
+def test_genes_shown_of_a_condition_are_those_on_disk(report, runs, open_page):
+    page = drawn(open_page(report))
+    picker = page.locator("[data-picker]").first
+    picker.locator("[data-part=model]").select_option(label="ridge")
+    perturbation, _, context = (
+        picker.locator("[data-part=shown] h4").inner_text().rpartition(" in ")
+    )
+    scenario = page.locator("section[id^=question] h2").first.inner_text().split(" · ")[0]
+    looks = read_looks(runs)
+    own = looks[
+        (looks["scenario"] == scenario)
+        & (looks["model"] == "ridge")
+        & (looks["context"] == context)
+        & (looks["perturbation"] == perturbation)
+        & looks["look"].isin([Look.TRUE_GENE, Look.OWN_GENE])
+    ].set_index("gene")
+    picker.locator("details summary").click()
+    rows = picker.locator("table.genes tbody tr").all()
+
+    assert len(rows) == len(own) > 10
+    for line in rows:
+        known = own.loc[line.locator("th").inner_text()]
+        cells = [
+            text.replace("\N{MINUS SIGN}", "-") for text in line.locator("td").all_inner_texts()
+        ]
+        assert float(cells[0]) == pytest.approx(known["x"], rel=0.02, abs=0.006)
+        assert float(cells[2]) == pytest.approx(known["y"], rel=0.02, abs=0.006)
+    charts = picker.locator("[data-look-chart]")
+    assert charts.count() == 3
+    page.wait_for_function(
+        "[...document.querySelectorAll('[data-look-chart]')].every((box) => box.dataset.drawn)"
+    )
+    assert charts.nth(0).locator("svg").count() == 1
+
+
 def test_conditions_are_ordered_by_what_a_model_gains(report, open_page):
     page = drawn(open_page(report))
     picker = page.locator("[data-picker]").first
@@ -175,7 +211,7 @@ def test_hostile_names_do_nothing(runs, open_page, tmp_path):
     tables = tables_of_runs(runs)
     names = {"ridge": HOSTILE}
     perturbation = tables["scores"]["perturbation"].iloc[0]
-    for name in ("scores", "ranks", "costs"):
+    for name in ("scores", "ranks", "costs", "places", "looks"):
         tables[name] = tables[name].replace(
             {"model": names, "perturbation": {perturbation: HOSTILE}}
         )
@@ -211,7 +247,7 @@ def test_ten_thousand_conditions_are_listed_and_searched(runs, open_page, tmp_pa
     records = read_records(runs)
     out = tmp_path / "report.html"
     write_report(
-        out, **{**own, "scores": many, "conditions": pd.DataFrame()},
+        out, **{**own, "scores": many, "conditions": pd.DataFrame(), "looks": pd.DataFrame()},
         runs=records[records["scenario"] == question],
     )  # fmt: skip
     page = drawn(open_page(out))

@@ -332,7 +332,7 @@ def test_names_in_charts_are_escaped(inputs):
 
 
 def test_without_the_extra_the_error_says_what_to_install(monkeypatch):
-    for name in [name for name in sys.modules if name.startswith("wildcell.results.report.")]:
+    for name in [name for name in sys.modules if name.startswith("wildcell.results.report")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "altair", None)
 

@@ -15,7 +15,8 @@ from wildcell.results.disagreement import Disagreement, disagreement
 from wildcell.results.export import Exported, exported
 from wildcell.results.findings.claim import MARGIN, Material
 from wildcell.results.findings.find import find_all
-from wildcell.results.rank import QUESTION, rank
+from wildcell.results.rank import QUESTION, rank, without_shams
+from wildcell.results.report.looks import wanted_looks
 from wildcell.results.sealing import sealing
 from wildcell.results.strata import BINS, rank_in_strata
 from wildcell.results.usable import calibrate_metrics
@@ -24,6 +25,7 @@ from wildcell.store.runs import (
     read_conditions,
     read_costs,
     read_halves,
+    read_looks,
     read_records,
     read_scores,
     read_scores_otherwise,
@@ -47,6 +49,7 @@ def tables_of_runs(runs: Path) -> dict[str, pd.DataFrame]:
     """Return what the report is written from, by the names of its arguments, but the records."""
     material, references = material_of(runs), _references(runs)
     ranks = rank(material.scores, references)
+    wanted = wanted_looks(without_shams(material.scores), material.conditions)
     return {
         "scores": material.scores,
         "ranks": ranks.assign(sealing=ranks["model"].map(sealing(read_records(runs)))),
@@ -55,6 +58,7 @@ def tables_of_runs(runs: Path) -> dict[str, pd.DataFrame]:
         "conditions": material.conditions,
         "findings": find_all(material),
         "places": compare_models(material.scores, metrics=HEADLINE).places,
+        "looks": read_looks(runs, wanted),
     }
 
 

@@ -23,6 +23,7 @@ from wildcell.names import (
     BY_CELLS,
     CONDITION,
     CONDITION_COLUMNS,
+    CONTROL,
     COST_COLUMNS,
     SCORE_COLUMNS,
     SHAKEN,
@@ -361,23 +362,50 @@ def read_halves(runs: Path) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
 
 
-def read_looks(runs: Path) -> pd.DataFrame:
+def read_looks(runs: Path, wanted: pd.DataFrame | None = None) -> pd.DataFrame:
     """Return some genes and cells of each condition, with the columns that name the run.
 
+    Parameters
+    ----------
+    runs
+        Folder of runs.
+    wanted
+        Which conditions are read: columns scenario, dataset, arm, seed, fold, context and
+        perturbation. All if None.
+
+    Returns
+    -------
     The columns of `wildcell.metrics.looks.looks`, context, and scenario, dataset, arm, model, seed
     and fold. No rows where no run has them.
     """
     names = ["scenario", "dataset", "arm", "model", "seed", "fold"]
+    question = [name for name in names if name != "model"]
+    of_question = None if wanted is None else dict(iter(wanted.groupby(question)[CONDITION]))
     tables = []
     for folder in run_folders(runs):
-        if (folder / LOOKS).is_file():
-            record = read_record(folder / RECORD)
-            table = read_parquet(folder / LOOKS)
-            tables.append(table.assign(**{name: record.get(name) for name in names}))
+        if not (folder / LOOKS).is_file():
+            continue
+        record = read_record(folder / RECORD)
+        asked = None
+        if of_question is not None:
+            asked = of_question.get(tuple(record.get(name) for name in question))
+            if asked is None:
+                continue
+        table = _looked_at(read_parquet(folder / LOOKS), asked)
+        tables.append(table.assign(**{name: record.get(name) for name in names}))
     columns = [*names, *CONDITION, "look", "gene", "x", "y", "error"]
     if not tables:
         return pd.DataFrame(columns=columns)
     return pd.concat(tables, ignore_index=True)[columns]
+
+
+def _looked_at(looks: pd.DataFrame, asked: pd.DataFrame | None) -> pd.DataFrame:
+    """Return the rows of some conditions, and of the controls of their contexts."""
+    if asked is None:
+        return looks
+    is_asked = pd.MultiIndex.from_frame(looks[CONDITION]).isin(pd.MultiIndex.from_frame(asked))
+    is_control = (looks["perturbation"] == CONTROL) & looks["context"].isin(asked["context"])
+    return looks[is_asked | is_control]
 
 
 def read_costs(runs: Path) -> pd.DataFrame:

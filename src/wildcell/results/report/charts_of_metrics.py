@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import altair as alt
 import numpy as np
 import pandas as pd
 
@@ -16,6 +15,7 @@ from wildcell.results.report.drawn import (
     name_axis,
     tips,
 )
+from wildcell.results.report.vega import alt
 
 
 def calibration(calibrated: pd.DataFrame, shown: Sequence[str]) -> Drawn | None:

@@ -1,6 +1,5 @@
 """Charts of models: their scores beside floors and ceilings, their spread, cost and arms."""
 
-import altair as alt
 import numpy as np
 import pandas as pd
 
@@ -27,6 +26,7 @@ from wildcell.results.report.drawn import (
     name_axis,
     tips,
 )
+from wildcell.results.report.vega import alt
 from wildcell.results.words import named_once
 
 

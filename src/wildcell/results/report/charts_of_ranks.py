@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import altair as alt
 import numpy as np
 import pandas as pd
 
@@ -23,6 +22,7 @@ from wildcell.results.report.drawn import (
     name_axis,
     tips,
 )
+from wildcell.results.report.vega import alt
 
 LANE = 0.035
 """Width of the room for one line of models that stand together, as a share of the ranks."""

@@ -6,17 +6,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from wildcell.errors import MissingExtraError
 from wildcell.metrics.metric import METRICS
 from wildcell.results.rank import PSEUDO_MODELS, TIE_TOLERANCE, merit
+from wildcell.results.report.vega import alt, vl_convert
 from wildcell.results.verdict import headline_metric
 from wildcell.results.words import named_once, number
-
-try:
-    import altair as alt
-    import vl_convert
-except ImportError as error:
-    raise MissingExtraError("The report", "report") from error
 
 COLOURS = ["#f1ead8", "#8fb8c6", "#08306b"]
 """Worst to best: pale to dark, so that it survives colour blindness and a black-and-white print."""

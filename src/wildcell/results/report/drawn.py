@@ -6,16 +6,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from wildcell.errors import MissingExtraError
 from wildcell.metrics.headline import HEADLINE
 from wildcell.names import CEILING, REPLICATE
+from wildcell.results.report.vega import alt, vl_convert
 from wildcell.results.words import number
-
-try:
-    import altair as alt
-    import vl_convert
-except ImportError as error:
-    raise MissingExtraError("The report", "report") from error
 
 WIDTH = 460
 INK, PALE_INK, GRID = "#1d2226", "#6b7480", "#e7e9ec"

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
-import vl_convert
 
 from wildcell.results.rank import QUESTION
 from wildcell.results.report import charts_of_models
 from wildcell.results.report.drawn import Drawn
 from wildcell.results.report.question import Asked, charts_of
 from wildcell.results.report.tables import without_twins
+from wildcell.results.report.vega import vl_convert
 from wildcell.results.verdict import headline_metric
 from wildcell.store.atomic import write_bytes, write_text
 from wildcell.store.runs import slug

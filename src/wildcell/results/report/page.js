@@ -62,6 +62,139 @@
     return text.replace("-", "\u2212");
   };
 
+  const NONE = -32768;
+  const [N_TRUE, N_OWN, N_CELLS] = [30, 10, 30];
+
+  const opened = async (packed) => {
+    const found = { ...packed };
+    for (const [name, text] of Object.entries(packed)) {
+      if (typeof text !== "string") continue;
+      const bytes = await unpacked(text);
+      found[name] = name.endsWith("gene") ? new Uint16Array(bytes) : new Int16Array(bytes);
+    }
+    return found;
+  };
+
+  const genesOf = (looks, row, model) => {
+    const scaled = (part) => (part === NONE ? null : part * looks.gene_scale);
+    const genes = [];
+    for (let i = 0; i < N_TRUE; i += 1) {
+      const at = row * N_TRUE + i;
+      const name = looks.genes[looks.gene[at]];
+      if (name === undefined) continue;
+      const [own, error] = [scaled(looks.true[at]), scaled(looks.error[at])];
+      genes.push({
+        gene: name, chosen: "changed most in truth", order: i, true: own,
+        low: error === null ? own : own - 1.96 * error, high: error === null ? own : own + 1.96 * error,
+        predicted: scaled(looks.predicted[(model * looks.rows.length + row) * N_TRUE + i]),
+      });
+    }
+    for (let i = 0; i < N_OWN; i += 1) {
+      const at = (model * looks.rows.length + row) * N_OWN + i;
+      const name = looks.genes[looks.own_gene[at]];
+      if (name === undefined) continue;
+      const own = scaled(looks.own_true[at]);
+      genes.push({
+        gene: name, chosen: "changed most by the model", order: N_TRUE + i, true: own, low: own,
+        high: own, predicted: scaled(looks.own_predicted[at]),
+      });
+    }
+    return genes;
+  };
+
+  const cellsOf = (looks, row, model, context) => {
+    if (!looks.true_cells) return [];
+    const sides = [
+      ["control", looks.control_cells, context], ["truth", looks.true_cells, row],
+      ["prediction", looks.predicted_cells, model * looks.rows.length + row],
+    ];
+    const cells = [];
+    for (const [who, places, start] of sides) {
+      for (let i = 0; i < N_CELLS; i += 1) {
+        const at = 2 * (start * N_CELLS + i);
+        if (places[at] === NONE) continue;
+        cells.push({ who, x: places[at] * looks.cell_scale, y: places[at + 1] * looks.cell_scale });
+      }
+    }
+    return cells;
+  };
+
+  const directions = (genes, model) => {
+    const sure = genes.filter(({ chosen, low, high }) =>
+      chosen === "changed most in truth" && (low > 0 || high < 0));
+    if (!sure.length) return "Of the genes shown none is surely changed.";
+    const answered = sure.filter(({ predicted }) => predicted !== null);
+    if (!answered.length) return `${model} gave no answer here.`;
+    const wrong = answered.filter((gene) => gene.predicted * gene.true < 0).length;
+    const still = answered.filter(({ predicted }) => Math.abs(predicted) < 1e-3).length;
+    const end = still ? `, and does not move ${still}.` : ".";
+    return `Of the ${answered.length} genes shown that surely change, ${model} moves ${wrong} in the wrong direction${end}`;
+  };
+
+  const geneTable = (genes) => {
+    const behind = make("details");
+    behind.append(make("summary", `The ${genes.length} genes in numbers`));
+    const table = make("table", undefined, { class: "genes" });
+    const head = make("tr");
+    for (const name of ["Gene", "True delta", "95 % interval", "Predicted delta", "Chosen as"]) {
+      head.append(make("th", name));
+    }
+    const body = make("tbody");
+    for (const { gene, true: own, low, high, predicted, chosen } of genes) {
+      const line = make("tr");
+      line.append(make("th", gene, { scope: "row" }));
+      const span = low === high ? "" : `${digits(low)} to ${digits(high)}`;
+      for (const text of [digits(own), span, predicted === null ? "" : digits(predicted), chosen]) {
+        line.append(make("td", text));
+      }
+      body.append(line);
+    }
+    const top = make("thead");
+    top.append(head);
+    table.append(top, body);
+    const scroll = make("div", undefined, {
+      class: "scroll", tabindex: "0", role: "region", "aria-label": "Genes of this condition",
+    });
+    scroll.append(table);
+    behind.append(scroll);
+    return behind;
+  };
+
+  const filled = (chart, values, where) => {
+    const spec = JSON.parse(chart.textContent);
+    spec.datasets = { [chart.dataset.lacks]: values };
+    const figure = make("figure");
+    const title = `${chart.dataset.title}: ${where}`;
+    const box = make("div", undefined, {
+      class: "chart", role: "group", "aria-label": `Chart: ${title}`, tabindex: "0",
+      "data-look-chart": chart.dataset.look,
+    });
+    figure.append(make("figcaption", chart.dataset.title), box);
+    window.vegaEmbed(box, spec, { actions: false, renderer: "svg" }).then(({ view }) => {
+      box.after(tools(view, chart.dataset.look, title));
+      box.dataset.drawn = "yes";
+    });
+    return figure;
+  };
+
+  const looked = (looks, condition, model, data, where) => {
+    if (!looks) return [];
+    const [row, whose] = [looks.rows.indexOf(condition), looks.models.indexOf(model)];
+    if (row < 0) {
+      const text = "Genes and cells of this condition are in looks.parquet of each run: the report has those of"
+        + ` ${looks.rows.length.toLocaleString("en")} conditions, the strongest effects.`;
+      return [make("p", text, { class: "pale" })];
+    }
+    if (whose < 0) return [make("p", `${data.models[model]} gave no answer here.`)];
+    const genes = genesOf(looks, row, whose);
+    const values = { genes, cells: cellsOf(looks, row, whose, data.context[condition]) };
+    const charts = make("div", undefined, { class: "looks" });
+    for (const chart of document.querySelectorAll("script[data-look]")) {
+      if (values[chart.dataset.lacks].length) charts.append(filled(chart, values[chart.dataset.lacks], where));
+    }
+    return [make("p", directions(genes, data.models[model])), charts, geneTable(genes)];
+  };
+
   const MOST_SHOWN = 300;
 
   const pick = async (box) => {
@@ -74,6 +207,7 @@
       ({ label, values: new Float32Array(await unpacked(text)) })));
     const place = (metric, model, condition) =>
       (metric * data.models.length + model) * n + condition;
+    const looks = data.looks && await opened(data.looks);
     const reference = data.kinds.indexOf("reference");
     const goodness = (metric, value) =>
       data.best[metric] === "high" ? value : data.best[metric] === "low" ? -value : -Math.abs(value);
@@ -84,6 +218,7 @@
     const askable = data.models.map((name, i) => i)
       .filter((i) => !["replicate", "ceiling"].includes(data.kinds[i]));
     fill(part("model"), askable.map((i) => data.models[i]), askable);
+    part("model").value = askable.find((i) => data.kinds[i] === "model") ?? askable[0];
     fill(part("context"), ["any", ...data.contexts], ["", ...data.contexts.keys()]);
     fill(part("metric"), data.metrics, [...data.metrics.keys()]);
 
@@ -166,7 +301,10 @@
       for (const { label, values: known } of difficulty) {
         if (Number.isFinite(known[row])) facts.append(make("dt", label), make("dd", digits(known[row])));
       }
-      shown.replaceChildren(make("h4", names[row]), facts, scores(row, +part("model").value));
+      const model = +part("model").value;
+      shown.replaceChildren(
+        make("h4", names[row]), facts, ...looked(looks, row, model, data, names[row]), scores(row, model),
+      );
     };
 
     for (const name of ["model", "context", "order", "metric"]) {

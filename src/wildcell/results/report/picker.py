@@ -1,10 +1,7 @@
 """Single conditions, packed so that ten thousand of them open at once in a browser."""
 
-import base64
-import gzip
 import json
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +10,8 @@ from numpy.typing import NDArray
 from wildcell.metrics.metric import METRICS
 from wildcell.names import CONDITION, NAIVE_MODELS, Role, Status
 from wildcell.results.rank import PSEUDO_MODELS
+from wildcell.results.report.looks import packed_looks
+from wildcell.results.report.packing import packed
 from wildcell.results.words import STATUS_WORDS
 
 DIFFICULTY = {
@@ -26,9 +25,13 @@ DIFFICULTY = {
 
 
 def picker(
-    scores: pd.DataFrame, metrics: Sequence[str], reference: str, conditions: pd.DataFrame
+    scores: pd.DataFrame,
+    metrics: Sequence[str],
+    reference: str,
+    conditions: pd.DataFrame,
+    looks: pd.DataFrame,
 ) -> str:
-    """Return the scores of all conditions of one question as text for a script element.
+    """Return what is told of all conditions of one question as text for a script element.
 
     Parameters
     ----------
@@ -40,12 +43,15 @@ def picker(
         The reference baseline.
     conditions
         Of the same question, from `wildcell.store.runs.read_conditions`; may be empty.
+    looks
+        Of the same question, from `wildcell.store.runs.read_looks`; may be empty.
 
     Returns
     -------
     JSON with names in the clear, and arrays in base 64 of their compressed little-endian bytes:
     `values` in single precision, and `statuses`, numbers of `words`, both of shape (n_metrics,
-    n_models, n_conditions), and one array of `difficulty` each of shape (n_conditions,).
+    n_models, n_conditions), and one array of `difficulty` each of shape (n_conditions,); and
+    `looks`, as `wildcell.results.report.looks.packed_looks` returns them, or null.
     """
     own = scores[scores["metric"].isin(metrics)]
     keys = own[CONDITION].drop_duplicates().sort_values(CONDITION)
@@ -70,13 +76,9 @@ def picker(
         "values": packed(values.astype("<f4")),
         "statuses": packed(statuses),
         "difficulty": _difficulty(conditions, index),
+        "looks": None if looks.empty else packed_looks(looks, models, index, contexts),
     }
     return json.dumps(data, ensure_ascii=True, separators=(",", ":")).replace("<", "\\u003c")
-
-
-def packed(array: NDArray[Any]) -> str:
-    """Return the bytes of an array, compressed, in base 64."""
-    return base64.b64encode(gzip.compress(array.tobytes(), mtime=0)).decode("ascii")
 
 
 def _models(scores: pd.DataFrame, reference: str) -> list[str]:

@@ -34,7 +34,7 @@ class Asked:
     ----------
     ranks, scores, runs
         As for `wildcell.results.report.write.write_report`.
-    calibrated, costs, conditions, places
+    calibrated, costs, conditions, places, looks
         The same.
     """
 
@@ -45,6 +45,7 @@ class Asked:
     costs: pd.DataFrame = field(default_factory=pd.DataFrame)
     conditions: pd.DataFrame = field(default_factory=pd.DataFrame)
     places: pd.DataFrame = field(default_factory=pd.DataFrame)
+    looks: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def reference(self) -> str:
@@ -67,7 +68,7 @@ def question_view(asked: Asked) -> View:
         "sizes": sizes(asked.runs),
         "charts": list(charts_of(asked)),
         "tables": list(tables(asked.ranks)),
-        "picker": picker(scores, metrics, asked.reference, asked.conditions),
+        "picker": picker(scores, metrics, asked.reference, asked.conditions, asked.looks),
         "gaps": gaps(scores),
         "troubles": [
             *troubles(asked.runs),

@@ -6,21 +6,16 @@ from pathlib import Path
 
 import pandas as pd
 
-from wildcell.errors import MissingExtraError
 from wildcell.metrics.metric import METRICS
 from wildcell.results.rank import PSEUDO_MODELS, QUESTION, without_shams
 from wildcell.results.report import charts_of_models
+from wildcell.results.report.charts_of_looks import charts_of_looks
 from wildcell.results.report.question import Asked, question_view
 from wildcell.results.report.tables import View, without_twins
+from wildcell.results.report.vega import jinja2, vl_convert
 from wildcell.results.verdict import headline_metric
 from wildcell.results.words import count, listed, number
 from wildcell.store.atomic import write_text
-
-try:
-    import jinja2
-    import vl_convert
-except ImportError as error:
-    raise MissingExtraError("The report", "report") from error
 
 PARTS = {"page": "page.html.j2", "style": "page.css", "script": "page.js"}
 
@@ -36,6 +31,7 @@ def write_report(
     conditions: pd.DataFrame | None = None,
     findings: pd.DataFrame | None = None,
     places: pd.DataFrame | None = None,
+    looks: pd.DataFrame | None = None,
 ) -> None:
     """Write one self-contained HTML file about any number of questions.
 
@@ -58,6 +54,9 @@ def write_report(
         From `wildcell.results.findings.find.find_all`.
     places
         From `wildcell.results.compare.compare_models`.
+    looks
+        From `wildcell.store.runs.read_looks`, of the conditions of
+        `wildcell.results.report.looks.wanted_looks`.
 
     Raises
     ------
@@ -66,7 +65,13 @@ def write_report(
     StoreError
         The file cannot be written.
     """
-    given = {"calibrated": calibrated, "costs": costs, "conditions": conditions, "places": places}
+    given = {
+        "calibrated": calibrated,
+        "costs": costs,
+        "conditions": conditions,
+        "places": places,
+        "looks": looks,
+    }
     apart = {
         name: {} if table is None or table.empty else dict(list(table.groupby(QUESTION)))
         for name, table in {**given, "scores": scores, "runs": runs}.items()
@@ -93,6 +98,7 @@ def write_report(
         summary=_summary(without_shams(scores), runs, len(questions)),
         questions=questions,
         arms=list(_arms(ranks)),
+        looks=charts_of_looks(),
         findings=[] if findings is None else _findings(findings),
         metrics=[_metric(name) for name in without_twins(ranks)["metric"].drop_duplicates()],
         versions=_merged(runs["versions"]),
