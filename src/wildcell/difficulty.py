@@ -17,7 +17,7 @@ from wildcell.metrics.differential import differential
 from wildcell.metrics.response import Response
 from wildcell.metrics.signal import correlation_ceiling, measured_signal
 from wildcell.names import CONDITION, CONDITION_COLUMNS, SHAM, Role, Status
-from wildcell.novelty import novelty
+from wildcell.novelty import context_clouds, context_places, novelty
 from wildcell.scenarios.judged import judged_by
 from wildcell.scenarios.pose import Question
 from wildcell.scenarios.split import Split
@@ -44,9 +44,10 @@ def condition_table(question: Question, split: Split) -> pd.DataFrame:
     -------
     `CONDITION_COLUMNS`, a row a condition: what `wildcell.novelty.novelty` and
     `measured_difficulty` return, NaN for conditions that are not tested; in `unknown` why a tested
-    one lacks a number; in `judged` the hash of what it is judged by (`judged_by`); and in
-    `components` the names of the parts of a tested perturbation, as a list in JSON. `n_cells`
-    counts the test cells of tested conditions.
+    one lacks a number; in `context_x` and `context_y` where its context's given controls lie in
+    their first two principal components; in `judged` the hash of what it is judged by
+    (`judged_by`); and in `components` the names of the parts of a tested perturbation, as a list in
+    JSON. `n_cells` counts the test cells of tested conditions.
 
     Examples
     --------
@@ -62,7 +63,8 @@ def condition_table(question: Question, split: Split) -> pd.DataFrame:
     (0.9, [''])
     """
     task, truth = question
-    blind = novelty(task, seed=split.seed)
+    clouds = context_clouds(task, seed=split.seed)
+    blind = novelty(task, seed=split.seed, clouds=clouds)
     measured = measured_difficulty(truth).assign(judged=judged_by(truth))
     tested = measured.merge(
         pd.concat([task.query.conditions[CONDITION], blind], axis=1),
@@ -71,6 +73,7 @@ def condition_table(question: Question, split: Split) -> pd.DataFrame:
         validate="one_to_one",
     )
     sizes = split.conditions.merge(tested, on=CONDITION, how="left", validate="one_to_one")
+    sizes = sizes.join(context_places(clouds), on="context")
     is_tested = sizes["n_test_cells"].notna()
     return sizes.assign(
         scenario=split.scenario,

@@ -184,6 +184,8 @@ CONDITION_COLUMNS = [
     "category",
     "context_distance",
     "context_distance_mean",
+    "context_x",
+    "context_y",
     "perturbation_distance",
     "effect_size",
     "n_de_genes",

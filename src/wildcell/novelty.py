@@ -25,7 +25,7 @@ Parts = frozenset[str]
 Clouds = Mapping[str, Floats]
 
 
-def novelty(task: Task, *, seed: int) -> pd.DataFrame:
+def novelty(task: Task, *, seed: int, clouds: Clouds | None = None) -> pd.DataFrame:
     """Return how far each condition of a query lies from what was trained on.
 
     Only the task is looked at: no test cell, nor a kept control.
@@ -36,6 +36,8 @@ def novelty(task: Task, *, seed: int) -> pd.DataFrame:
         All that a model may see.
     seed
         Of the controls that are drawn.
+    clouds
+        From `context_clouds`, where they are known.
 
     Returns
     -------
@@ -65,7 +67,9 @@ def novelty(task: Task, *, seed: int) -> pd.DataFrame:
     (True, array([0.]))
     """
     asked = task.query.conditions
-    contexts = _context_distances(task, seed)
+    contexts = _context_distances(
+        task, context_clouds(task, seed=seed) if clouds is None else clouds
+    )
     perturbations = _perturbation_distances(task)
     return pd.DataFrame(
         {
@@ -76,11 +80,29 @@ def novelty(task: Task, *, seed: int) -> pd.DataFrame:
     ).astype(np.float64)
 
 
-def _context_distances(task: Task, seed: int) -> pd.DataFrame:
+def context_places(clouds: Clouds) -> pd.DataFrame:
+    """Return where the controls of each context lie in the first two components, for a map.
+
+    Parameters
+    ----------
+    clouds
+        From `context_clouds`.
+
+    Returns
+    -------
+    Columns context_x and context_y, a row a context; 0 where there is no second component.
+    """
+    rows = {
+        name: [*cloud[:, :2].mean(axis=0), *[0.0] * (2 - min(2, cloud.shape[1]))]
+        for name, cloud in clouds.items()
+    }
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["context_x", "context_y"])
+
+
+def _context_distances(task: Task, clouds: Clouds) -> pd.DataFrame:
     """Return the nearest and mean distance of each context asked about to those trained on."""
     trained = sorted(set(task.train.obs.loc[~task.train.is_control, "context"]))
     asked = sorted(set(task.query.conditions["context"]))
-    clouds = {} if set(asked) <= set(trained) and len(trained) == 1 else _clouds(task, seed)
     spreads = {name: mean_distance_within(cloud) for name, cloud in clouds.items()}
 
     def distance(one: str, other: str) -> float:
@@ -104,22 +126,44 @@ def _context_distances(task: Task, seed: int) -> pd.DataFrame:
     return pd.DataFrame({"nearest": table.min(axis=1), "mean": table.mean(axis=1)})
 
 
-def _clouds(task: Task, seed: int) -> Clouds:
-    """Return the principal components of some given controls of each context, two at least."""
-    sides = (task.train, task.query.controls)
-    drawn: dict[str, sparse.csr_matrix] = {}
-    for cells in sides:
-        for context in sorted(set(cells.obs.loc[cells.is_control, "context"]) - set(drawn)):
-            rows = _draw(cells, str(context), seed)
-            if len(rows) > 1:
-                drawn[str(context)] = cells.select(rows).lognorm
+def context_clouds(task: Task, *, seed: int) -> Clouds:
+    """Return the principal components of some given controls of each context, two at least.
+
+    Parameters
+    ----------
+    task
+        All that a model may see.
+    seed
+        Of the controls that are drawn.
+
+    Returns
+    -------
+    By context, arrays of shape (n_controls, n_components). Those of validation have no
+    say in the components. Nothing where there is one context alone.
+    """
+    trained = set(task.train.obs.loc[~task.train.is_control, "context"])
+    if len(trained) == 1 and set(task.query.conditions["context"]) <= trained:
+        return {}
+    drawn = _drawn((task.train, task.query.controls), seed)
     if not drawn:
         return {}
     try:
         components = fit_pca(sparse.vstack(list(drawn.values()), format="csr"), N_COMPONENTS)
     except DataError:  # controls that do not differ are at no distance that could be measured
         return {}
-    return {context: components.transform(lognorm) for context, lognorm in drawn.items()}
+    of_val = _drawn((task.val,), seed)
+    return {context: components.transform(own) for context, own in {**of_val, **drawn}.items()}
+
+
+def _drawn(sides: Sequence[Cells], seed: int) -> dict[str, sparse.csr_matrix]:
+    """Return log values of some controls of each context, of the first side that has any."""
+    found: dict[str, sparse.csr_matrix] = {}
+    for cells in sides:
+        for context in sorted(set(cells.obs.loc[cells.is_control, "context"]) - set(found)):
+            rows = _draw(cells, str(context), seed)
+            if len(rows) > 1:
+                found[str(context)] = cells.select(rows).lognorm
+    return found
 
 
 def _draw(cells: Cells, context: str, seed: int) -> Codes:

@@ -20,7 +20,7 @@ UNKNOWN_STRATUM = "unknown"
 """Where conditions are whose value is not known."""
 
 ROWS = [*QUESTION, "seed", "fold", *CONDITION]
-NO_STRATA = ("role", "reason", "unknown", "judged", "components")
+NO_STRATA = ("role", "reason", "unknown", "judged", "components", "context_x", "context_y")
 COLUMNS = [name for name in CONDITION_COLUMNS if name not in {*ROWS, *NO_STRATA}]
 """What conditions can be laid in strata by."""
 

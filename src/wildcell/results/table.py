@@ -59,6 +59,7 @@ def tables_of_runs(runs: Path) -> dict[str, pd.DataFrame]:
         "findings": find_all(material),
         "places": compare_models(material.scores, metrics=HEADLINE).places,
         "looks": read_looks(runs, wanted),
+        **{name: read_split_tables(runs, name) for name in ("tree", "clusters")},
     }
 
 

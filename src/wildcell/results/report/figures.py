@@ -26,6 +26,9 @@ WHAT = {
     "cost": "quality against cost, with what nothing is better than",
     "calibration": "which metrics tell a replicate from the reference",
     "agreement": "metrics against metrics",
+    "split": "sizes of a split, context by context",
+    "map": "contexts that are trained on and tested, where they lie",
+    "tree": "the tree of contexts of a strict split",
     "arms": "lenient against strict, merged against single, with and without an embedding",
 }
 ELSEWHERE = {

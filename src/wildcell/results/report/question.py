@@ -8,7 +8,12 @@ import pandas as pd
 from wildcell.metrics.headline import HEADLINE
 from wildcell.names import SHAM
 from wildcell.results.rank import EVERY_CATEGORY, PSEUDO_MODELS, QUESTION, without_shams
-from wildcell.results.report import charts_of_metrics, charts_of_models, charts_of_ranks
+from wildcell.results.report import (
+    charts_of_metrics,
+    charts_of_models,
+    charts_of_ranks,
+    charts_of_splits,
+)
 from wildcell.results.report.drawn import Drawn, headline_of
 from wildcell.results.report.facts import facts, sizes
 from wildcell.results.report.gaps import flags, gaps, troubles
@@ -34,7 +39,7 @@ class Asked:
     ----------
     ranks, scores, runs
         As for `wildcell.results.report.write.write_report`.
-    calibrated, costs, conditions, places, looks
+    calibrated, costs, conditions, places, looks, tree, clusters
         The same.
     """
 
@@ -46,6 +51,8 @@ class Asked:
     conditions: pd.DataFrame = field(default_factory=pd.DataFrame)
     places: pd.DataFrame = field(default_factory=pd.DataFrame)
     looks: pd.DataFrame = field(default_factory=pd.DataFrame)
+    tree: pd.DataFrame = field(default_factory=pd.DataFrame)
+    clusters: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def reference(self) -> str:
@@ -100,6 +107,11 @@ def charts_of(asked: Asked) -> Iterator[Drawn]:
     shown = list(dict.fromkeys(own["metric"]))[:MOST_METRICS]
     alike = correlations_over_conditions(scores[scores["metric"].isin(shown)], models=models)
     drawn.append(charts_of_metrics.agreement(alike))
+    drawn += [
+        charts_of_splits.roles(asked.conditions),
+        charts_of_splits.context_map(asked.conditions),
+        charts_of_splits.tree(asked.tree, asked.clusters, asked.conditions),
+    ]
     yield from filter(None, drawn)
 
 

@@ -32,6 +32,8 @@ def write_report(
     findings: pd.DataFrame | None = None,
     places: pd.DataFrame | None = None,
     looks: pd.DataFrame | None = None,
+    tree: pd.DataFrame | None = None,
+    clusters: pd.DataFrame | None = None,
 ) -> None:
     """Write one self-contained HTML file about any number of questions.
 
@@ -57,6 +59,8 @@ def write_report(
     looks
         From `wildcell.store.runs.read_looks`, of the conditions of
         `wildcell.results.report.looks.wanted_looks`.
+    tree, clusters
+        From `wildcell.store.split_tables.read_split_tables`.
 
     Raises
     ------
@@ -71,6 +75,8 @@ def write_report(
         "conditions": conditions,
         "places": places,
         "looks": looks,
+        "tree": tree,
+        "clusters": clusters,
     }
     apart = {
         name: {} if table is None or table.empty else dict(list(table.groupby(QUESTION)))
