@@ -208,3 +208,14 @@ def with_options(name: str, options: Mapping[str, object]) -> str:
     """
     words = ",".join(f"{key}={value}" for key, value in sorted(options.items()))
     return f"{name}[{words}]" if words else name
+
+
+def without_options(name: str) -> str:
+    """Return a name without the options that it bears in brackets.
+
+    Examples
+    --------
+    >>> without_options("ridge[alpha=1.0]")
+    'ridge'
+    """
+    return name.partition("[")[0]

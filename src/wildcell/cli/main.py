@@ -64,6 +64,7 @@ VERBS = {
             "submit:submit",
             "Write results for a leaderboard from runs, or check those of others.",
         ),
+        "site": ("site:site", "Write the pages of a leaderboard."),
         "verify": ("verify:verify", "Hold runs to their records, and score them again."),
         "lock": ("lock:lock", "Write the environment down."),
         "report": ("conclude:report", "Write the report of a folder of runs."),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from math import isnan
 from typing import Any
 
 import numpy as np
@@ -170,7 +171,7 @@ def without_shams(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def _rank_category(scores: pd.DataFrame, reference: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    counts, every = _counted(scores), samples_of(scores)
+    counts, every = _counted(scores).to_dict("index"), samples_of(scores)
     in_context = _counted_by_context(scores)
     has_signal = _has_signal(every)
     for metric, samples in every.items():
@@ -182,13 +183,13 @@ def _rank_category(scores: pd.DataFrame, reference: str) -> Iterator[tuple[str, 
                 {
                     "model": model,
                     **_described(sample),
-                    **_averaged(sample, metric, in_context.loc[(metric, model)]),
+                    **_averaged(sample, metric, model, in_context),
                     **_compared(samples, model, reference, metric),
                     "scaled": place.value,
                     "scaled_low": place.low,
                     "scaled_high": place.high,
                     "scaled_status": place.status,
-                    **_with_reason(counts.loc[(metric, model)].to_dict(), sample),
+                    **_with_reason(counts[(metric, model)], sample),
                 },
             )
 
@@ -241,13 +242,14 @@ def _samples_of_metric(mean: pd.DataFrame, metric: Metric) -> dict[str, Sample]:
     of_rows = mean.index.droplevel("model")
     keys = of_rows.unique().sort_values()
     names = [keys.get_level_values(name).to_numpy(dtype=object) for name in CONDITION]
-    place, codes = keys.get_indexer(of_rows), mean.index.get_level_values("model")
+    place = keys.get_indexer(of_rows)
+    codes, models = pd.factorize(mean.index.get_level_values("model"), sort=True)
     has_moves = SHAKEN[0] in mean and is_of_means(metric)
     columns = [PARTS, *([SHAKEN, SHAKEN_UNDER] if has_moves else [])]
     tables = [mean[list(some)].to_numpy(float) for some in columns]
     samples = {}
-    for model in sorted(set(codes)):
-        rows = np.flatnonzero(codes == model)
+    for code, model in enumerate(models):
+        rows = np.flatnonzero(codes == code)
         own = [_placed(table[rows], place[rows], len(keys)) for table in tables]
         shaken = Shaken(*own[1:]) if has_moves else None
         sample = Sample(*names, *own[0].T)
@@ -274,21 +276,23 @@ def _described(sample: Sample) -> dict[str, Any]:
     }
 
 
-def _averaged(sample: Sample, metric: str, counts: pd.DataFrame) -> dict[str, Any]:
+def _averaged(
+    sample: Sample, metric: str, model: str, counts: Mapping[tuple[str, str, str], tuple[int, int]]
+) -> dict[str, Any]:
     """Return the means of a sample, with how many rows of its worst context were scored.
 
     Parameters
     ----------
     sample
-        What a model scored.
-    metric
-        By what.
+        What the model scored.
+    metric, model
+        By what, and which.
     counts
-        Columns scored, expected; indexed by context.
+        Rows that were scored and that were expected, by metric, model and context.
     """
     found = means(sample, best=METRICS.get(metric).best)
-    scored, expected = counts.loc[found.worst_context] if found.worst_context else (0, 0)
-    return {**found._asdict(), "worst_scored": int(scored), "worst_expected": int(expected)}
+    scored, expected = counts.get((metric, model, found.worst_context), (0, 0))
+    return {**found._asdict(), "worst_scored": scored, "worst_expected": expected}
 
 
 def _has_signal(every: Mapping[str, Mapping[str, Sample]]) -> bool:
@@ -351,10 +355,11 @@ def _counted(scores: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _counted_by_context(scores: pd.DataFrame) -> pd.DataFrame:
+def _counted_by_context(scores: pd.DataFrame) -> dict[tuple[str, str, str], tuple[int, int]]:
     """Count the rows of each metric, model and context, and those with a score."""
     by = [scores[name] for name in ("metric", "model", "context")]
-    return (scores["status"] == Status.OK).groupby(by).agg(scored="sum", expected="size")
+    table = (scores["status"] == Status.OK).groupby(by).agg(scored="sum", expected="size")
+    return dict(zip(table.index, map(tuple, table.to_numpy().tolist()), strict=True))
 
 
 def _with_reason(counts: dict[str, Any], sample: Sample) -> dict[str, Any]:
@@ -415,4 +420,17 @@ def coinciding(scores: pd.DataFrame) -> dict[str, str]:
 
 
 def _equal(first: pd.Series, second: pd.Series) -> bool:
-    return bool(np.allclose(first, second, rtol=TIE_TOLERANCE, atol=TIE_TOLERANCE, equal_nan=True))
+    one, other = first.to_numpy(), second.to_numpy()
+    return begin_alike(one, other, TIE_TOLERANCE) and bool(
+        np.allclose(one, other, rtol=TIE_TOLERANCE, atol=TIE_TOLERANCE, equal_nan=True)
+    )
+
+
+def begin_alike(one: Floats, other: Floats, tolerance: float) -> bool:
+    """Whether the first numbers of two rows are the same but for rounding, or both not known."""
+    if not len(one):
+        return True
+    first, second = float(one[0]), float(other[0])
+    if isnan(first) or isnan(second):
+        return isnan(first) and isnan(second)
+    return first == second or abs(first - second) <= tolerance * (1 + abs(second))

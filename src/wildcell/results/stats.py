@@ -10,6 +10,7 @@ new contexts of the same clusters.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -79,12 +80,12 @@ class Sample:
     is_log: bool = False
     shaken: "Shaken | None" = None
 
-    @property
+    @cached_property
     def is_ratio(self) -> bool:
         """Whether the mean is the ratio of the parts' sums."""
         return bool(np.isfinite(self.numerator).any())
 
-    @property
+    @cached_property
     def is_known(self) -> Booleans:
         """Which conditions count."""
         return np.isfinite(self.numerator if self.is_ratio else self.value)
@@ -297,8 +298,15 @@ def is_resolved(signal: Floats) -> bool:
         return False
     if len(known) < CONDITIONS_TO_TEST:
         return True
+    return _is_above(known.astype(np.float64).tobytes())
+
+
+@lru_cache(maxsize=256)
+def _is_above(signal: bytes) -> bool:
+    """Test a signal, which is that of the truth and so the same for all models."""
     from scipy.stats import wilcoxon  # noqa: PLC0415 - takes long to load, and few need it
 
+    known = np.frombuffer(signal, dtype=np.float64)
     return bool(wilcoxon(known, alternative="greater").pvalue < 1 - CONFIDENCE)
 
 

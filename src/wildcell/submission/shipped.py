@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from wildcell.models.model import MODELS
-from wildcell.names import CEILING, REPLICATE
+from wildcell.names import CEILING, REPLICATE, without_options
 from wildcell.store.provenance import versions
 from wildcell.submitted.agreement import Submitted
 from wildcell.submitted.card import Card
@@ -14,25 +14,14 @@ AUTHORS = ("The wildcell authors",)
 LICENCE = "BSD-3-Clause"
 
 
-def bare(name: str) -> str:
-    """Return a name without the options that it bears in brackets.
-
-    Examples
-    --------
-    >>> bare("ridge[alpha=1.0]")
-    'ridge'
-    """
-    return name.partition("[")[0]
-
-
 def is_shipped(name: str) -> bool:
     """Whether a model, or a yardstick, comes with wildcell."""
-    return name in (REPLICATE, CEILING) or bare(name) in MODELS.names()
+    return name in (REPLICATE, CEILING) or without_options(name) in MODELS.names()
 
 
 def shipped_card(name: str) -> Card:
     """Return the card of a model that comes with wildcell."""
-    model = MODELS.get(bare(name))
+    model = MODELS.get(without_options(name))
     return Card(
         name=name,
         version=versions()["wildcell"],

@@ -16,7 +16,7 @@ HASHES = ("dataset", "scenario", "split", "features", "graph", "embedding", "for
 JUDGED = ["n_truth", "null"]
 """What follows from the truth and the controls, whatever was answered."""
 
-ASKED = [*CONDITION, "category", "metric"]
+KEYS = [*RUN, *CONDITION, "category", "metric"]
 
 
 @dataclass(frozen=True)
@@ -108,36 +108,37 @@ def _key(run: Mapping[str, Any]) -> tuple[Any, ...]:
 
 def _rows(one: Submitted, base: Submitted) -> Iterator[Remark]:
     table = one.entry.told(one.entry.scores)
-    own, its = _indexed(one.scores), _indexed(base.scores)
-    runs = pd.MultiIndex.from_frame(its.index.to_frame()[RUN])
+    if one.scores[KEYS].equals(base.scores[KEYS]):  # the usual case, and a fast one
+        if one.model != REPLICATE:
+            yield from _judged(table, one.scores, base.scores)
+        return
+    own, its = one.scores.set_index(KEYS), base.scores.set_index(KEYS)
+    runs = pd.MultiIndex.from_frame(base.scores[RUN])
     its = its[runs.isin(pd.MultiIndex.from_frame(one.scores[RUN].drop_duplicates()))]
     is_known = own.index.isin(its.index)
     if not is_known.all():
-        yield Remark(
-            table, f"{_counted(own.index[~is_known])} not asked of the reference baseline."
-        )
+        rows = own.index[~is_known].to_frame()
+        yield Remark(table, f"{_counted(rows)} are not asked of the reference baseline.")
     elif one.model != CEILING and len(own) < len(its):
-        gone = its.index[~its.index.isin(own.index)]
-        yield Remark(table, f"{_counted(gone)} lacking, which the reference baseline has.")
+        gone = its.index[~its.index.isin(own.index)].to_frame()
+        yield Remark(table, f"{_counted(gone)} are lacking, which the reference baseline has.")
     elif one.model not in (REPLICATE, CEILING):
-        yield from _judged(table, own, its.loc[own.index])
+        yield from _judged(table, one.scores, its.loc[own.index].reset_index())
 
 
 def _judged(table: str, own: pd.DataFrame, its: pd.DataFrame) -> Iterator[Remark]:
+    """Hold what follows from the truth to that of the same rows of the reference baseline."""
     for name in JUDGED:
         first, second = own[name].to_numpy(dtype=float), its[name].to_numpy(dtype=float)
         both = np.isfinite(first) & np.isfinite(second)
         apart = np.abs(first - second) > ROUNDING * np.maximum(1.0, np.abs(second))
         if (apart & both).any():
             said = f"{name} differs from that of the reference baseline for "
-            yield Remark(table, said + _counted(own.index[apart & both]).removesuffix(" are") + ".")
+            yield Remark(table, f"{said}{_counted(own[apart & both])[:-1]}.")
 
 
-def _indexed(scores: pd.DataFrame) -> pd.DataFrame:
-    return scores.set_index([*RUN, *ASKED])[JUDGED]
-
-
-def _counted(rows: pd.MultiIndex) -> str:
-    *_, context, perturbation, category, metric = rows[0]
-    first = f"{metric} of {shown(perturbation)} ({category}) in {shown(context)}"
-    return f"{len(rows):,} rows, such as {first}, are"
+def _counted(rows: pd.DataFrame) -> str:
+    first = rows.iloc[0]
+    where = f"{shown(first['perturbation'])} ({shown(first['category'])})"
+    told = f"{first['metric']} of {where} in {shown(first['context'])}"
+    return f"{len(rows):,} rows, such as {told},"

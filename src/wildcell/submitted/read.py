@@ -1,6 +1,6 @@
 """A folder of results, read and held to its rules."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,9 +45,21 @@ class Results:
         """What keeps the folder from being published."""
         return [remark for remark in self.remarks if remark.is_wrong]
 
-    def scores(self) -> pd.DataFrame:
-        """Return the long table of all scores, without the columns of costs."""
-        tables = [one.scores.drop(columns=COST_COLUMNS) for one in self.submitted]
+    def scores(self, *, scenario: str | None = None, without: Collection[str] = ()) -> pd.DataFrame:
+        """Return the long table of scores, without the columns of costs.
+
+        Parameters
+        ----------
+        scenario
+            Of one scenario; of all if None.
+        without
+            Metrics that are left out.
+        """
+        tables = [
+            one.scores.loc[~one.scores["metric"].isin(without)].drop(columns=COST_COLUMNS)
+            for one in self.submitted
+            if scenario in (None, one.scenario)
+        ]
         scores = pd.concat(tables, ignore_index=True)
         moves = [name for name in [*SHAKEN, *SHAKEN_UNDER] if name in scores]
         return scores.assign(**{name: scores[name].fillna(0) for name in moves})
@@ -55,7 +67,8 @@ class Results:
     def costs(self) -> pd.DataFrame:
         """Return what each run took, with the columns that name it."""
         names = [name for name in SCORE_COLUMNS if name in ("scenario", "model", *RUN)]
-        tables = [one.scores[[*names, *COST_COLUMNS]].drop_duplicates() for one in self.submitted]
+        columns = [*names, *COST_COLUMNS]
+        tables = [one.scores.loc[~one.scores.duplicated(RUN), columns] for one in self.submitted]
         return pd.concat(tables, ignore_index=True)
 
     def records(self) -> pd.DataFrame:

@@ -1,7 +1,8 @@
 """What the table of scores of a submission must be like."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -65,20 +66,24 @@ def table_troubles(table: pd.DataFrame, *, scenario: str, model: str) -> Iterato
     if len(table) == 0 or len(table) > MOST_ROWS:
         yield f"has {len(table)} rows; it must have 1 to {MOST_ROWS}."
         return
-    troubles = list(_kinds(table))
+    found = {name: list(table[name].unique()) for name in [*TEXTS, *RUN, "preset", "level"]}
+    troubles = list(_kinds(table, found))
     yield from troubles
     if troubles:
         return
-    yield from _names(table, scenario, model)
-    yield from _words(table)
-    yield from _rows(table)
+    yield from _names(found, scenario, model)
+    yield from _words(found)
+    yield from _rows(table, found)
     yield from _numbers(table)
 
 
-def _kinds(table: pd.DataFrame) -> Iterator[str]:
+Found = Mapping[str, Sequence[Any]]
+"""What occurs in each column."""
+
+
+def _kinds(table: pd.DataFrame, found: Found) -> Iterator[str]:
     for name in [*TEXTS, "preset", "level"]:
-        values = table[name].dropna().unique()
-        if table[name].isna().any() or not all(isinstance(value, str) for value in values):
+        if not all(isinstance(value, str) for value in found[name]):
             yield f"{name} must be text in every row."
     for name in WHOLE:
         column = table[name]
@@ -89,31 +94,29 @@ def _kinds(table: pd.DataFrame) -> Iterator[str]:
             yield f"{name} must be numbers."
 
 
-def _names(table: pd.DataFrame, scenario: str, model: str) -> Iterator[str]:
+def _names(found: Found, scenario: str, model: str) -> Iterator[str]:
     for column, called in (("scenario", scenario), ("model", model)):
-        found = list(table[column].unique())
-        if len(found) > 1:
-            yield f"holds several {column}s: {', '.join(map(shown, found[:SHOWN_ROWS]))}."
-        elif slug(found[0]) != called:
-            yield (
-                f"is of the {column} {shown(found[0])}, which belongs in "
-                f"{slug(found[0])!r}, not {called!r}."
-            )
+        first, *others = found[column]
+        if others:
+            yield f"holds several {column}s: {', '.join(map(shown, found[column][:SHOWN_ROWS]))}."
+        elif slug(first) != called:
+            said = f"which belongs in {slug(first)!r}, not {called!r}."
+            yield f"is of the {column} {shown(first)}, {said}"
     for column in [*TEXTS, "preset", "level"]:
         look = label_trouble if column in CONDITION else name_trouble
-        for name in table[column].unique():
+        for name in found[column]:
             if trouble := look(name):
                 yield f"{column} {shown(name)} {trouble}."
 
 
-def _words(table: pd.DataFrame) -> Iterator[str]:
+def _words(found: Found) -> Iterator[str]:
     for column, known in (
         ("status", [str(status) for status in Status if status is not Status.NO_HEADROOM]),
         ("metric", METRICS.names()),
         ("preset", [PRESET]),
         ("level", [LEVEL]),
     ):
-        unknown = sorted(set(table[column].unique()) - set(known))
+        unknown = sorted(set(found[column]) - set(known))
         if unknown:
             yield (
                 f"{column} {', '.join(map(shown, unknown[:SHOWN_ROWS]))} is not known; known: "
@@ -121,13 +124,17 @@ def _words(table: pd.DataFrame) -> Iterator[str]:
             )
 
 
-def _rows(table: pd.DataFrame) -> Iterator[str]:
-    again = table.duplicated(ROW)
+def _rows(table: pd.DataFrame, found: Found) -> Iterator[str]:
+    again = table.duplicated([name for name in ROW if len(found[name]) > 1] or ROW)
     if again.any():
         yield f"{int(again.sum())} rows are there twice: {_told(table, again)}."
-    runs = table[RUN].drop_duplicates()
-    if len(table[[*RUN, *COST_COLUMNS]].drop_duplicates()) > len(runs):
+    runs = [name for name in RUN if len(found[name]) > 1]
+    if len(table[[*runs, *COST_COLUMNS]].drop_duplicates()) > _count(table, runs):
         yield f"{', '.join(COST_COLUMNS)} are those of a run, and must be the same in its rows."
+
+
+def _count(table: pd.DataFrame, runs: list[str]) -> int:
+    return len(table[runs].drop_duplicates()) if runs else 1
 
 
 def _numbers(table: pd.DataFrame) -> Iterator[str]:
@@ -141,12 +148,15 @@ def _numbers(table: pd.DataFrame) -> Iterator[str]:
         (_has_other_null(table), "null values are not those of their metric"),
     ]
     others = [name for name in [*NUMBERS, *OPTIONAL_COLUMNS] if name in table and name != "value"]
+    numbers = table[others].to_numpy(dtype=float)
     checks += [
-        (np.isinf(table[name].to_numpy(dtype=float)), f"numbers of {name} are infinite")
-        for name in others
+        (numbers[:, others.index(name)] < 0, f"numbers of {name} are below 0")
+        for name in COST_COLUMNS
     ]
+    is_infinite = np.isinf(numbers)
     checks += [
-        ((table[name] < 0).to_numpy(), f"numbers of {name} are below 0") for name in COST_COLUMNS
+        (is_infinite[:, place], f"numbers of {others[place]} are infinite")
+        for place in np.flatnonzero(is_infinite.any(axis=0))
     ]
     for bad, said in checks:
         if bad.any():
@@ -171,50 +181,42 @@ def bounds_of(metric: Metric) -> tuple[float, float]:
 
 
 def _is_outside(table: pd.DataFrame) -> Booleans:
-    names = table["metric"].unique()
-    bounds = {name: bounds_of(METRICS.get(name)) for name in names if name in METRICS}
-    unbounded = (-np.inf, np.inf)
-    low, high = (
-        table["metric"].map({name: bounds.get(name, unbounded)[side] for name in names})
-        for side in (0, 1)
-    )
-    is_single = table["denominator"].isna()
-    outside = (table["value"] < low - ROUNDING) | (table["value"] > high + ROUNDING)
-    return np.asarray(outside & is_single)
+    codes, names = pd.factorize(table["metric"])
+    known = [
+        bounds_of(METRICS.get(name)) if name in METRICS else (-np.inf, np.inf) for name in names
+    ]
+    low, high = np.array(known)[codes].T
+    value = table["value"].to_numpy(dtype=float)
+    is_single = table["denominator"].isna().to_numpy()
+    return np.asarray(((value < low - ROUNDING) | (value > high + ROUNDING)) & is_single)
 
 
 def _is_other_ratio(table: pd.DataFrame) -> Booleans:
     """Mark ratios that are not those of their parts; a replicate's are means of two."""
-    is_ratio = table["numerator"].notna() & table["denominator"].notna()
-    is_ratio &= table["model"] != REPLICATE
+    parts = table[["numerator", "denominator", "value"]].to_numpy(dtype=float)
+    is_ratio = np.isfinite(parts).all(axis=1) & (table["model"] != REPLICATE).to_numpy()
     other = np.zeros(len(table), dtype=bool)
-    for name in table.loc[is_ratio, "metric"].unique():
-        if name not in METRICS:
-            continue
-        rows = (is_ratio & (table["metric"] == name)).to_numpy()
-        top, bottom, value = (
-            table.loc[rows, part].to_numpy(dtype=float)
-            for part in ("numerator", "denominator", "value")
-        )
-        with np.errstate(divide="ignore", invalid="ignore"):
-            made = METRICS.get(name).as_value(top / bottom)
-        apart = np.abs(made - value) > ROUNDING * np.maximum(1.0, np.abs(value))
-        other[rows] = apart & np.isfinite(made)
+    ratios = table.loc[is_ratio, "metric"]
+    for name in ratios.unique():
+        if name in METRICS:
+            rows = np.flatnonzero(is_ratio)[(ratios == name).to_numpy()]
+            top, bottom, value = parts[rows].T
+            with np.errstate(divide="ignore", invalid="ignore"):
+                made = METRICS.get(name).as_value(top / bottom)
+            apart = np.abs(made - value) > ROUNDING * np.maximum(1.0, np.abs(value))
+            other[rows] = apart & np.isfinite(made)
     return other
 
 
 def _has_other_null(table: pd.DataFrame) -> Booleans:
-    nulls = {
-        name: METRICS.get(name).null if name in METRICS else None
-        for name in table["metric"].unique()
-    }
-    declared = table["metric"].map(nulls).astype(float)
-    is_told = table["null"].notna() & declared.notna()
-    is_lacking = table["null"].isna() & declared.notna() & (table["model"] != CEILING)
-    return np.asarray(
-        (is_told & ((table["null"] - declared).abs() > ROUNDING))
-        | (is_lacking & table["status"].isin(ABSTENTIONS))
-    )
+    codes, names = pd.factorize(table["metric"])
+    nulls = [METRICS.get(name).null if name in METRICS else None for name in names]
+    declared = np.array(nulls, dtype=float)[codes]
+    told = table["null"].to_numpy(dtype=float)
+    is_abstention = table["status"].isin(ABSTENTIONS).to_numpy()
+    is_lacking = np.isnan(told) & is_abstention & (table["model"] != CEILING).to_numpy()
+    is_other = (np.abs(told - declared) > ROUNDING) | is_lacking
+    return np.asarray(is_other & np.isfinite(declared))
 
 
 def _told(table: pd.DataFrame, marked: "pd.Series[bool]") -> str:
