@@ -18,7 +18,7 @@ check: $(VENV)/.dev
 	@$(BIN)/lint-imports
 
 docs: $(VENV)/.docs
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict  # --quiet would not count warnings
 	@echo "The documentation is in site/index.html."
 
 $(BIN)/python:

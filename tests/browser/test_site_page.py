@@ -2,7 +2,7 @@
 
 import pytest
 
-PAGES = ("index.html", "tutorial.html", "why/cheats.html", "reference/commands.html")
+PAGES = ("index.html", "tutorial.html", "why/cheats.html")
 
 
 def test_pages_are_searched_without_a_server(site, open_page):
