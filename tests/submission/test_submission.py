@@ -179,6 +179,27 @@ def test_fingerprints_that_do_not_add_up_are_refused(results, mine):
     assert any("do not add up" in line for line in wrong(results))
 
 
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        (("scenario", "shams"), 5, "not the shipped one"),
+        (("scenario", "arms"), "none", "recipe that is damaged"),
+        (("scenario",), [], "recipe that is damaged"),
+    ],
+)
+def test_a_scenario_that_was_edited_is_refused(results, mine, path, value, said):
+    content = json.loads(mine.records.read_text())
+    for run in content["runs"]:
+        words = run["recipe"]
+        for key in path[:-1]:
+            words = words[key]
+        words[path[-1]] = value
+        if isinstance(run["recipe"]["scenario"], dict):
+            run["recipe"]["scenario"]["name"] = "iid"
+    mine.records.write_text(json.dumps(content))
+    assert any(said in line for line in wrong(results)), wrong(results)
+
+
 def test_a_question_of_another_split_is_refused(results, mine):
     from wildcell.store.fingerprint import fingerprint
 

@@ -1,9 +1,12 @@
 """Cards of the models that come with wildcell, and what their names may stand for."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
+from wildcell.errors import BenchmarkError
 from wildcell.models.model import MODELS
 from wildcell.names import CEILING, REPLICATE, without_options
+from wildcell.store.fingerprint import fingerprint
 from wildcell.store.provenance import versions
 from wildcell.submitted.agreement import Submitted
 from wildcell.submitted.card import Card
@@ -50,14 +53,23 @@ def impostors(found: Sequence[Submitted]) -> Iterator[Remark]:
 
 def _scenario(one: Submitted, told: str) -> Iterator[Remark]:
     """Hold the words of a shipped scenario to what is shipped."""
-    arms = {}
+    seen = set()
     for run in one.runs:
-        recipe = run.get("recipe")
-        if isinstance(recipe, dict) and isinstance(recipe.get("scenario"), dict):
-            arms[str(run["arm"])] = recipe["scenario"]
-    for arm, words in arms.items():
-        scenario = scenario_of(words)
-        if differs_from_shipped(scenario, arm):
-            said = f"is of a scenario {shown(scenario.name)} that is not the shipped one."
-            yield Remark(told, said)
-            return
+        key = fingerprint(run.get("recipe"), run["arm"])
+        if key not in seen:
+            seen.add(key)
+            yield from (Remark(told, said) for said in _recipe(run))
+
+
+def _recipe(run: Mapping[str, Any]) -> Iterator[str]:
+    """Say what is wrong with what a question is asked again by; scores of files have none."""
+    if run.get("recipe") is None:
+        return
+    try:
+        scenario = scenario_of(run["recipe"]["scenario"])
+        is_other = differs_from_shipped(scenario, run["arm"])
+    except (BenchmarkError, LookupError, TypeError, ValueError, AttributeError) as error:
+        yield f"has a recipe that is damaged: {shown(error)}."
+        return
+    if is_other:
+        yield f"is of a scenario {shown(scenario.name)} that is not the shipped one."
