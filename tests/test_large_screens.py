@@ -5,7 +5,7 @@ import pytest
 
 from wildcell.datasets.load import load_dataset
 from wildcell.run import run_scenario
-from wildcell.store.runs import HALVES, SCORES
+from wildcell.store.runs import HALVES, LOOKS, SCORES, SHAKEN_FILE
 from wildcell.streams.spilled import HOLD_VARIABLE, are_rows_spilled
 
 MODELS = ["no-change", "perturbed-mean", "context-transfer", "shuffled", "ridge"]
@@ -32,7 +32,7 @@ def test_scores_do_not_depend_on_what_is_held_in_memory(screen, tmp_path, monkey
     for held, lying in zip(outcomes["1"], outcomes["0"], strict=True):
         for key in ("model", "status", *FINGERPRINTS):
             assert held.record[key] == lying.record[key], (held.record["model"], key)
-        for name in (SCORES, HALVES):
+        for name in (SCORES, HALVES, LOOKS, SHAKEN_FILE):
             if (held.folder / name).is_file():
                 one, other = (pd.read_parquet(end.folder / name) for end in (held, lying))
                 pd.testing.assert_frame_equal(one, other, check_exact=True)

@@ -22,6 +22,7 @@ from wildcell.evidence import (
 from wildcell.metrics.cell_blocks import EXPLAINED, deal_blocks, explained_by_blocks
 from wildcell.metrics.control_blocks import WithoutBlocks, shaken_scores, without_blocks
 from wildcell.metrics.convention import OURS, Convention
+from wildcell.metrics.grouped import GroupedCells
 from wildcell.metrics.headline import find_metrics
 from wildcell.metrics.looks import looks
 from wildcell.metrics.mann_whitney import RankTest
@@ -207,7 +208,7 @@ class Judge:
         if not any(item.name == EXPLAINED for item in self.metrics):
             return moved
         where, blocks = ([part[row] for row in rows] for part in self._test_blocks)
-        cells = [self.truth.test.lognorm[some] for some in where]
+        cells = GroupedCells(self.truth.test.lognorm, tuple(where))
         explained = explained_by_blocks(truth, answered, cells, blocks)
         return moved.merge(explained, on=["perturbation", "metric"], how="left")
 

@@ -22,6 +22,9 @@ from wildcell.scenarios.pose import pose
 from wildcell.scenarios.prediction import Prediction, predicted_means
 from wildcell.scenarios.scenario import load_scenario
 from wildcell.scenarios.split import make_splits
+from wildcell.store.fingerprint import fingerprint
+from wildcell.streams import matrix
+from wildcell.streams.spilled import HOLD_VARIABLE, are_rows_spilled
 from wildcell.testing import toy_screen
 
 
@@ -93,6 +96,18 @@ def test_counts_become_log_values_at_the_depth_of_the_truth(truth, counts):
     assert found.expression is Expression.LOGNORM
     assert found.target_sum == truth.test.target_sum
     np.testing.assert_allclose(found.X.toarray(), truth.test.lognorm.toarray(), rtol=1e-6)
+
+
+def test_counts_that_are_too_many_to_be_held_become_the_same_log_values(truth, counts, monkeypatch):
+    few = matrix.stretches
+    monkeypatch.setattr(matrix, "stretches", lambda bounds, _: few(bounds, 500))
+    reversed_genes = replace(counts, X=counts.X[:, ::-1], genes=counts.genes[::-1])
+    held = [to_truth(one, truth).X for one in (counts, reversed_genes)]
+    monkeypatch.setenv(HOLD_VARIABLE, "0")
+    for one, wanted in zip((counts, reversed_genes), held, strict=True):
+        lying = to_truth(one, truth).X
+        assert are_rows_spilled(lying)
+        assert fingerprint(lying) == fingerprint(wanted)
 
 
 def test_library_sizes_are_row_sums_where_all_genes_are_there(truth, counts):

@@ -14,6 +14,7 @@ from wildcell.scenarios.synthesis import synthesise
 from wildcell.scenarios.task import Cells
 from wildcell.scenarios.thinning import _log_increased, _log_thinned
 from wildcell.store.fingerprint import fingerprint
+from wildcell.streams.spilled import HOLD_VARIABLE, are_rows_spilled
 
 TARGET_SUM = 3000.0
 
@@ -212,6 +213,17 @@ def test_no_condition_at_all_gives_no_cells():
     cells = synthesise(prediction, controls, asked(0)).cells
     assert cells.X.shape == (0, 8)
     assert list(cells.obs.columns) == ["context", "perturbation", "total_counts"]
+
+
+def test_cells_that_are_too_many_to_be_held_are_the_same_in_a_file(monkeypatch):
+    controls = controls_of()
+    mean = mean_of(controls) * 1.1
+    held = make(mean, controls, n=3).X
+    monkeypatch.setenv(HOLD_VARIABLE, "0")
+    lying = make(mean, controls, n=3).X
+    assert are_rows_spilled(lying)
+    assert not are_rows_spilled(held)
+    assert fingerprint(lying) == fingerprint(held)
 
 
 def test_the_same_generator_gives_the_same_cells_and_the_controls_are_left_unchanged():

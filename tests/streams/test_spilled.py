@@ -12,6 +12,7 @@ from wildcell.streams import spilled
 from wildcell.streams.matrix import Chunk, StackedRows, stream_of
 from wildcell.streams.spilled import (
     HOLD_VARIABLE,
+    GrowingRows,
     are_rows_spilled,
     moments_in_chunks,
     most_held,
@@ -139,3 +140,43 @@ def test_a_wrong_limit_is_refused(monkeypatch, said):
     monkeypatch.setenv(HOLD_VARIABLE, said)
     with pytest.raises(OptionError, match=HOLD_VARIABLE):
         most_held()
+
+
+@pytest.mark.parametrize("columns", [None, np.array([3, 1, 16])])
+@pytest.mark.parametrize("hold", ["0", "1"])
+def test_rows_of_a_spilled_matrix_are_taken_as_they_are_of_one_in_memory(
+    monkeypatch, hold, columns
+):
+    monkeypatch.setattr(spilled, "stretches", lambda bounds: [(0, 7), (7, 120), (120, 300)])
+    monkeypatch.setenv(HOLD_VARIABLE, hold)
+    held = draw()
+    marked = np.arange(held.shape[0]) % 3 == 0
+    marked[:7] = False
+    wanted = held[np.flatnonzero(marked)]
+    found = rows_of(spill_all(held), marked, columns)
+    assert are_rows_spilled(found) == (hold == "0")
+    assert same(found, as_csr(wanted if columns is None else wanted[:, columns]))
+
+
+@pytest.mark.parametrize(("most", "is_in_file"), [(10**6, False), (400, True), (0, True)])
+def test_growing_rows_go_to_a_file_when_they_are_too_many(monkeypatch, most, is_in_file):
+    monkeypatch.setattr(spilled, "most_held", lambda: most)
+    held, growing = draw(), GrowingRows(17)
+    for start in range(0, 300, 40):
+        growing.add(held[start : start + 40])
+    found = growing.finish()
+    assert are_rows_spilled(found) == is_in_file
+    assert same(found, held)
+
+
+def test_no_growing_rows_are_a_matrix_without_rows():
+    assert GrowingRows(4).finish().shape == (0, 4)
+
+
+@pytest.mark.parametrize("order", [[1, 0], [0, 0]])
+def test_rows_in_a_file_whose_columns_do_not_ascend_have_the_fingerprint_of_those_that_do(order):
+    parts = np.array([2.0, 1.0], np.float32), np.array(order, np.int32), np.array([0, 2])
+    untidy = sparse.csr_matrix(parts, shape=(1, 2))
+    tidy = as_csr(untidy)
+    lying = spill([Chunk(0, untidy)], 2, np.dtype(np.float32))
+    assert fingerprint(lying) == fingerprint(tidy)

@@ -9,6 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from wildcell.arrays import Codes, Floats, Matrix
+from wildcell.streams.spilled import let_go
 
 FEWEST_DEALT = 4
 """Of so many cells each of two folds has a pair."""
@@ -62,6 +63,7 @@ class GroupedCells(Sequence[Matrix]):
         if isinstance(item, slice):
             return replace(self, rows=self.rows[item])
         cells = self.matrix[self.rows[item]]
+        let_go(self.matrix)
         return cells if self.columns is None else cells[:, self.columns]
 
     def take(self, groups: Codes) -> "GroupedCells":

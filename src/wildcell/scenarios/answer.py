@@ -14,6 +14,8 @@ from wildcell.errors import PredictionError
 from wildcell.names import CONDITION, CONTROL, Expression, Kind
 from wildcell.scenarios.prediction import Prediction
 from wildcell.scenarios.task import Cells, Truth, cells_on
+from wildcell.streams.matrix import SelectedRows, stream_of
+from wildcell.streams.spilled import GrowingRows, stacked_rows
 
 LEAST_SHARE = 0.98
 """A panel whose counts are less of the library sizes than this is one of more genes."""
@@ -152,12 +154,18 @@ def with_shams_answered(prediction: Prediction, truth: Truth) -> Prediction:
     obs = prediction.obs.iloc[answers].copy()
     names = truth.conditions["perturbation"].to_numpy(dtype=object)[shams]
     obs["perturbation"] = np.repeat(names, [len(rows) for rows in copies])
-    every = np.concatenate([np.arange(len(of_row)), answers])
     return replace(
         prediction,
-        X=prediction.X[every],
+        X=_with_copies(prediction.X, answers),
         obs=pd.concat([prediction.obs, obs], ignore_index=True),
     )
+
+
+def _with_copies(rows: Matrix | Floats, copied: Codes) -> Matrix | Floats:
+    """Return rows, and below them some of them again."""
+    if sparse.issparse(rows):
+        return stacked_rows([rows, rows[copied]])
+    return np.concatenate([rows, rows[copied]])
 
 
 def as_cells(prediction: Prediction) -> Cells:
@@ -245,11 +253,11 @@ def _to_log_scale(
     values: Matrix, obs: pd.DataFrame, columns: Codes, prediction: Prediction, truth: Cells
 ) -> Matrix:
     is_same = np.array_equal(columns, np.arange(values.shape[1]))  # and need not be copied
-    on_genes = values if is_same else values[:, columns]
     if prediction.expression is Expression.COUNTS:
         assert truth.target_sum is not None
         depth = obs["total_counts"].to_numpy(float)
-        return log_normalise(as_csr(on_genes), depth, truth.target_sum)
+        return _normalised(values, None if is_same else columns, depth, truth.target_sum)
+    on_genes = values if is_same else values[:, columns]
     if prediction.target_sum in {None, truth.target_sum}:
         return on_genes
     if truth.target_sum is None or prediction.kind is Kind.MEAN:
@@ -260,6 +268,15 @@ def _to_log_scale(
     rescaled = on_genes.astype(np.float64)
     rescaled.data = np.log1p(np.expm1(rescaled.data) * truth.target_sum / prediction.target_sum)
     return rescaled
+
+
+def _normalised(counts: Matrix, columns: Codes | None, depth: Floats, target_sum: float) -> Matrix:
+    """Return log values of counts on some genes, all if None; many are computed in chunks."""
+    logs = GrowingRows(counts.shape[1] if columns is None else len(columns))
+    for start, rows in SelectedRows(stream_of(counts), columns=columns).chunks():
+        own = depth[start : start + rows.shape[0]]
+        logs.add(log_normalise(as_csr(rows), own, target_sum))
+    return logs.finish()
 
 
 def _library_sizes(counts: Matrix, obs: pd.DataFrame, truth: Cells) -> Floats:

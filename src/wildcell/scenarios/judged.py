@@ -9,6 +9,7 @@ import pandas as pd
 from wildcell.names import CONDITION
 from wildcell.scenarios.task import Cells, Truth
 from wildcell.store.fingerprint import fingerprint
+from wildcell.streams.spilled import let_go
 
 
 def judged_by(truth: Truth) -> "pd.Series[str]":
@@ -52,4 +53,6 @@ def _rows_of(obs: pd.DataFrame, columns: list[str]) -> Mapping[tuple[str, ...], 
 
 def _content(cells: Cells, rows: Mapping[tuple[str, ...], np.ndarray], key: tuple[str, ...]) -> str:
     found = rows.get(key, np.zeros(0, dtype=np.intp))
-    return fingerprint(cells.X[found], cells.obs["total_counts"].to_numpy(float)[found])
+    X = cells.X[found]
+    let_go(cells.X)
+    return fingerprint(X, cells.obs["total_counts"].to_numpy(float)[found])

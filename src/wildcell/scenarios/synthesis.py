@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from wildcell.arrays import Codes, Floats, Matrix
+from wildcell.arrays import Codes, Floats
 from wildcell.errors import OptionError, PredictionError
 from wildcell.names import CONDITION, Expression, Kind
 from wildcell.scenarios.answer import gene_columns, mean_rows
 from wildcell.scenarios.prediction import Prediction
 from wildcell.scenarios.task import Cells
 from wildcell.scenarios.thinning import Source
+from wildcell.streams.spilled import GrowingRows
 
 
 class Synthetic(NamedTuple):
@@ -98,18 +99,19 @@ def synthesise(
     asked = query_conditions.reset_index(drop=True)
     means = _means(prediction, controls, asked)
     is_answered = ~np.isnan(means).any(axis=1)
-    blocks, tables, linear = [], [], np.full(means.shape, np.nan)
+    counts, tables = GrowingRows(len(controls.genes)), []
+    linear = np.full(means.shape, np.nan)
     sources = control_sources(controls) if sources is None else sources
     for row, condition in asked[is_answered].iterrows():
         source = _source_of(str(condition["control_group"]), sources)
         change = source.change(means[row])
         rng = _generator(seed, condition)
         chosen = _choose(source.n, max_cells, rng)
-        blocks.append(source.draw(change, chosen, rng))
+        counts.add(source.draw(change, chosen, rng))
         tables.append(_cells_of(condition, source.total_counts[chosen]))
         linear[row] = source.linear_mean(change, library_size)
     cells = Prediction(
-        X=_stacked(blocks, len(controls.genes)),
+        X=counts.finish(),
         obs=_table(tables),
         genes=controls.genes,
         kind=Kind.CELLS,
@@ -185,12 +187,6 @@ def _means(prediction: Prediction, controls: Cells, asked: pd.DataFrame) -> Floa
     if not np.isfinite(values).all():
         raise PredictionError("Some predicted means are not finite; leave their conditions out.")
     return mean_rows(replace(prediction, X=values), asked)
-
-
-def _stacked(blocks: list[Matrix], n_genes: int) -> Matrix:
-    if not blocks:
-        return sparse.csr_matrix((0, n_genes), dtype=np.float32)
-    return sparse.vstack(blocks, format="csr", dtype=np.float32)
 
 
 def _table(tables: list[pd.DataFrame]) -> pd.DataFrame:

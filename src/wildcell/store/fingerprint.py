@@ -15,12 +15,15 @@ from scipy import sparse
 
 from wildcell.errors import BenchmarkError
 from wildcell.parallel import cores
-from wildcell.store.spill import release
+from wildcell.store.spill import is_spilled, release
 
 DIGEST_BYTES = 16
 
 BLOCK = 2**24
-"""Bytes of a file that one thread hashes at once, and values of a matrix."""
+"""Bytes of a file that one thread hashes at once."""
+
+STRETCH = 2**22
+"""Values of a matrix that are hashed at once."""
 
 MISSING_LABEL = "\x00missing"
 """What stands for a label that is not there, lest it be taken for the word `nan`."""
@@ -133,7 +136,7 @@ def _feed_array(digest: "hashlib.blake2b", array: np.ndarray[Any, Any]) -> None:
 
 def _feed_sparse(digest: "hashlib.blake2b", matrix: Any) -> None:
     rows = sparse.csr_matrix(matrix)
-    if not rows.has_canonical_format or _has_zeros(rows.data):
+    if not _is_canonical(rows) or _has_zeros(rows.data):
         rows = rows.copy()
         rows.sum_duplicates()
         rows.eliminate_zeros()
@@ -141,6 +144,24 @@ def _feed_sparse(digest: "hashlib.blake2b", matrix: Any) -> None:
     _feed_long(digest, rows.data, rows.data.dtype)
     for array in (rows.indices, rows.indptr):
         _feed_long(digest, array, np.dtype(np.int64))
+
+
+def _is_canonical(rows: Any) -> bool:
+    """Whether the columns of each row ascend; a matrix in a file is read a stretch at a time."""
+    if not is_spilled(rows.indices):
+        return bool(rows.has_canonical_format)
+    start, indptr = 0, rows.indptr.astype(np.int64)
+    while start < rows.shape[0]:
+        end = max(
+            start + 1, int(np.searchsorted(indptr, indptr[start] + STRETCH, side="right")) - 1
+        )
+        inside = slice(indptr[start], indptr[end])
+        parts = rows.data[inside], rows.indices[inside], indptr[start : end + 1] - indptr[start]
+        if not sparse.csr_matrix(parts, shape=(end - start, rows.shape[1])).has_canonical_format:
+            return False
+        release(rows.indices)
+        start = end
+    return True
 
 
 def _has_zeros(values: "np.ndarray[Any, Any]") -> bool:
@@ -157,6 +178,6 @@ def _feed_long(
 
 
 def _stretches(array: "np.ndarray[Any, Any]") -> Iterator["np.ndarray[Any, Any]"]:
-    for start in range(0, len(array), BLOCK):
-        yield array[start : start + BLOCK]
+    for start in range(0, len(array), STRETCH):
+        yield array[start : start + STRETCH]
         release(array)
