@@ -36,7 +36,7 @@ def sweep(
     cluster: str | None = None,
     gpu: Annotated[list[str] | None, Parameter(negative=())] = None,
 ) -> None:
-    """Run scenarios x data x arms x seeds x models x options, each job in a process of its own.
+    """Run scenarios x data x arms x seeds x models x options, so many jobs at a time.
 
     Every finished run is kept, and a second start continues; wildcell status RUNS tells how far it
     is, meanwhile, too. A job has one thread, and results are the same whatever the number of

@@ -83,6 +83,10 @@ class Child:
         self._limit(time.monotonic() - self.started)
         return None
 
+    def begin(self, terms: Terms) -> None:
+        """Count time and memory from now on, by these terms."""
+        self.started, self.terms, self.peak_bytes = time.monotonic(), terms, 0
+
     def stop(self, why: str, *, grace_s: float = GRACE_S) -> None:
         """Ask it to end, as a user would by Ctrl-C; `watch` kills it if it does not in time."""
         if not self.stopped:

@@ -1,4 +1,4 @@
-"""The process of one question: it prepares what all need, and forks a process a job."""
+"""The process of one question: it prepares what all need, and forks those that do its jobs."""
 
 import os
 import select
@@ -7,13 +7,13 @@ import time
 from collections import Counter
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from wildcell.names import REPLICATE
 from wildcell.run import Fold, fail_one, keep_halves, prepare, run_folder, run_one
 from wildcell.store.runs import is_held
 from wildcell.sweeps.channel import Channel, Words
-from wildcell.sweeps.child import Child, End, adopt_orphans, fork, kill_orphans
+from wildcell.sweeps.child import Child, End, Work, adopt_orphans, fork, kill_orphans
+from wildcell.sweeps.hand import Hand, may_share, new_hand
 from wildcell.sweeps.setting import Setting
 
 LONGEST_NAP_S, SHORTEST_NAP_S = 0.1, 0.005
@@ -51,52 +51,110 @@ def serve_question(fold: Fold, setting: Setting, channel: Channel, scratch: Path
 
 
 class _Bench:
-    """The jobs of a question that are at work."""
+    """The jobs of a question that are at work: in shared processes, or in some of their own."""
 
     def __init__(self, fold: Fold, setting: Setting, channel: Channel, scratch: Path) -> None:
         self.fold, self.setting, self.channel, self.scratch = fold, setting, channel, scratch
-        self.working: dict[str, Child] = {}
+        self.alone: dict[str, Child] = {}
+        self.hands: list[Hand] = []
         self.recording: set[str] = set()
         self.kills: Counter[str] = Counter()
 
     def serve(self) -> None:
         """Start and watch jobs until the channel is closed."""
         while True:
-            pipes = [child.pipe for child in self.working.values()]
-            heard = self.channel.fileno()
-            ready, _, _ = select.select([heard, *pipes], [], [], self._nap())
-            if heard in ready or self.channel.has_more:
+            heard = [self.channel, *(hand.channel for hand in self.hands if hand.is_heard)]
+            pipes = [child.pipe for child in self.alone.values()]
+            looked_at: list[Channel | int] = [*heard, *pipes]
+            ready, _, _ = select.select(looked_at, [], [], self._nap())
+            if self.channel in ready or self.channel.has_more:
                 words = self.channel.receive()
                 if words is None:
                     return
                 self._start(str(words["job"]))
-            for name, child in list(self.working.items()):
+            for hand in list(self.hands):
+                self._attend(hand, has_said=hand.channel in ready)
+            for name, child in list(self.alone.items()):
                 if (end := child.watch()) is not None:
+                    del self.alone[name]
+                    self._kill_orphans()
                     self._ended(name, end)
 
     def _nap(self) -> float | None:
-        if not self.working:
+        """Return how long nobody need be looked at."""
+        if self.channel.has_more:
+            return 0
+        at_work = [hand.child for hand in self.hands if not hand.is_free]
+        at_work += self.alone.values()
+        if not at_work:
             return None
-        youngest = min(time.monotonic() - child.started for child in self.working.values())
+        youngest = min(time.monotonic() - child.started for child in at_work)
         return min(LONGEST_NAP_S, SHORTEST_NAP_S + youngest / 20)
 
     def _start(self, name: str) -> None:
-        work = partial(_run, self.fold, name, self.setting, self.channel)
-        self._fork(name, work, self.setting)
+        if not may_share(self.fold, name):
+            self._start_alone(name)
+            return
+        hand = next((hand for hand in self.hands if hand.is_free), None) or self._new_hand()
+        hand.give(name, self.setting.terms)
 
-    def _fork(self, name: str, work: Any, setting: Setting) -> None:
-        printed = self.scratch / f"{os.getpid()}-{abs(hash(name))}.txt"
-        self.working[name] = fork(work, printed=printed, terms=setting.terms)
+    def _new_hand(self) -> Hand:
+        hand = new_hand(
+            partial(_run, self.fold, setting=self.setting),
+            printed=self._printed(f"hand {time.monotonic_ns()}"),
+            others=self._channels(),
+        )
+        self.hands.append(hand)
+        return hand
+
+    def _attend(self, hand: Hand, *, has_said: bool) -> None:
+        """Take in what a hand has done, and see to its job where it died."""
+        end = hand.child.watch()
+        if hand.is_heard and (has_said or end is not None) and (done := hand.hear()) is not None:
+            name, words = done
+            self.channel.send({"ended": name, **words})
+        if end is None:
+            return
+        self.hands.remove(hand)
+        hand.channel.close()
+        self._kill_orphans()
+        if hand.job is None:
+            return
+        if hand.n_done:  # it may be due to what was there before
+            self._start_alone(hand.job)
+        else:
+            self._ended(hand.job, end)
+
+    def _start_alone(self, name: str) -> None:
+        self._fork(name, partial(_run, self.fold, name, setting=self.setting), self.setting)
+
+    def _fork(self, name: str, work: Work, setting: Setting) -> None:
+        def work_apart() -> Words:
+            for channel in others:
+                channel.close()
+            return work()
+
+        others = self._channels()
+        self.alone[name] = fork(work_apart, printed=self._printed(name), terms=setting.terms)
+
+    def _channels(self) -> list[Channel]:
+        return [self.channel, *(hand.channel for hand in self.hands)]
+
+    def _printed(self, what: str) -> Path:
+        return self.scratch / f"{os.getpid()}-{abs(hash(what))}.txt"
+
+    def _kill_orphans(self) -> None:
+        children = [*self.alone.values(), *(hand.child for hand in self.hands)]
+        kill_orphans({child.pid for child in children})
 
     def _ended(self, name: str, end: End) -> None:
-        del self.working[name]
-        kill_orphans({child.pid for child in self.working.values()})
+        """Tell how a process ended that did this job alone, unless it has another go."""
         is_recorded = name in self.recording
         self.recording.discard(name)
         if end.said is not None:
             self.channel.send({"ended": name, **end.said})
         elif end.code == -signal.SIGKILL and not end.stopped and self._has_another_go(name):
-            self._start(name)
+            self._start_alone(name)
         elif name in self.fold.plan.entries and not is_recorded:
             self.recording.add(name)
             self._fork(name, partial(self._fail, name, end), Setting(self.setting.runs))
@@ -109,7 +167,6 @@ class _Bench:
 
     def _fail(self, name: str, end: End) -> Words:
         """Keep the run of a model whose process died."""
-        self.channel.close()
         fail_one(
             self.fold,
             name,
@@ -124,19 +181,17 @@ class _Bench:
     def stop(self) -> None:
         """Stop the jobs that are at work."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        for child in self.working.values():
+        left = [*self.alone.values(), *(hand.child for hand in self.hands)]
+        for child in left:
             child.stop("with the sweep")
-        while self.working:
-            for name, child in list(self.working.items()):
-                if child.watch() is not None:
-                    del self.working[name]
+        while left:
+            left = [child for child in left if child.watch() is None]
             time.sleep(SHORTEST_NAP_S)
         kill_orphans(())
 
 
-def _run(fold: Fold, name: str, setting: Setting, channel: Channel) -> Words:
+def _run(fold: Fold, name: str, setting: Setting) -> Words:
     """Run a job, unless another process is at it."""
-    channel.close()
     try:
         folder = run_folder(fold, name, setting.runs)
         if is_held(folder):

@@ -72,7 +72,7 @@ def run_sweep(
     gpu_models: Sequence[str] = (),
     on_job: OnJob = print_nothing,
 ) -> Swept:
-    """Run the jobs of a sweep that are not finished, each in a process of its own with one thread.
+    """Run the jobs of a sweep that are not finished, in processes with one thread.
 
     Jobs of a question share what was prepared for it. One that crashes, hangs or is killed is a run
     with the status `error`; one that could not be run at all, as when the disk is full, is noted
