@@ -164,11 +164,12 @@ def test_a_model_in_a_process_of_its_own_is_gone_with_its_job(sweeping, make_swe
 def test_errors_are_run_again_where_that_is_asked_for(sweeping, make_sweep, own):
     sweep = make_sweep([own("Slow")], ["iid"])
     runs, _ = sweeping("runs", sweep, terms=Terms(max_seconds=2.0))
-    assert failed(runs) == {"own:Slow"}
+    late = failed(runs)  # on a machine with other things to do others may be, too
+    assert "own:Slow" in late
     _, again = sweeping("runs", sweep)
     assert again.ended == []
     _, again = sweeping("runs", sweep, retry=True)
-    assert [end.model for end in again.ended] == ["own:Slow"]
+    assert {end.model for end in again.ended} == late
     assert states(runs) == {"done": 4}
 
 
