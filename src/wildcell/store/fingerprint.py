@@ -159,7 +159,7 @@ def _is_canonical(rows: Any) -> bool:
         parts = rows.data[inside], rows.indices[inside], indptr[start : end + 1] - indptr[start]
         if not sparse.csr_matrix(parts, shape=(end - start, rows.shape[1])).has_canonical_format:
             return False
-        release(rows.indices)
+        release(rows.data, rows.indices)
         start = end
     return True
 
