@@ -55,7 +55,7 @@ def test_no_bit_depends_on_chunks_or_threads(n_values, n_threads, monkeypatch):
     expected = sums_of(stream, codes, 10**6)
     monkeypatch.setattr(parallel, "cores", lambda: n_threads)
     found = sums_of(stream, codes, n_values)
-    for one, other in zip(found._arrays, expected._arrays, strict=True):
+    for one, other in zip(found.arrays, expected.arrays, strict=True):
         np.testing.assert_array_equal(one, other)
 
 
@@ -65,7 +65,7 @@ def test_sums_of_parts_add_up():
     whole = sums_of(stream, codes, 50)
     half = np.arange(60) % 2 == 0
     parts = [sums_of(stream, np.where(rows, codes, -1), 50) for rows in (half, ~half)]
-    for one, other in zip((parts[0] + parts[1])._arrays, whole._arrays, strict=True):
+    for one, other in zip((parts[0] + parts[1]).arrays, whole.arrays, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-12)
 
 

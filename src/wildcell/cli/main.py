@@ -29,6 +29,10 @@ VERBS = {
             "Make features of perturbations, or look at a file of them.",
         ),
         "fetch": ("fetch:fetch", "Download a public data set and curate it."),
+        "pseudobulk": (
+            "pseudobulk:pseudobulk",
+            "Sum a screen of any size to a mean profile a condition.",
+        ),
     },
     "Ask and answer": {
         "split": ("ask:split", "Write a task folder for any model, and the truth elsewhere."),

@@ -14,6 +14,7 @@ from wildcell.datasets.check_expression import check_expression
 from wildcell.datasets.curate_options import MIN_CELLS
 from wildcell.datasets.dataset import COMPONENT_COLUMNS
 from wildcell.datasets.labels import as_text, is_missing, some_of
+from wildcell.datasets.values import ValueSummary
 from wildcell.names import CONDITION, CONTROL, SCHEMA_VERSION, UNS, Expression, Modality
 
 REQUIRED_METADATA = [
@@ -70,6 +71,37 @@ def check_cells(cells: ad.AnnData) -> list[str]:
         *_check_components(cells.obs, metadata),
         *check_expression(
             cells, _expression(metadata), is_gene_subset=bool(metadata.get("gene_subset"))
+        ),
+    ]
+
+
+def check_part(labels: ad.AnnData, values: ValueSummary) -> list[str]:
+    """List the problems that a part of a screen has, whatever is in the others.
+
+    Parameters
+    ----------
+    labels
+        The part; `X` need not be there.
+    values
+        What was seen in `X`.
+
+    Returns
+    -------
+    As for `check_cells`.
+    """
+    if 0 in labels.shape:
+        return [f"X is empty: {labels.n_obs} cells, {labels.n_vars} genes."]
+    metadata = labels.uns.get(UNS)
+    metadata = metadata if isinstance(metadata, Mapping) else {}
+    is_gene_subset = bool(metadata.get("gene_subset"))
+    return [
+        *_check_metadata(metadata),
+        *_check_columns(labels.obs),
+        *_check_unique("gene", labels.var_names),
+        *_check_labels(labels.obs),
+        *_check_texts(labels.obs),
+        *check_expression(
+            labels, _expression(metadata), is_gene_subset=is_gene_subset, values=values
         ),
     ]
 

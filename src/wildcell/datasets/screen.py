@@ -7,7 +7,7 @@ into temporary files; labels are always in memory.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import anndata as ad
 import numpy as np
@@ -67,6 +67,31 @@ class Part:
     n_values: int
     labels: ad.AnnData
 
+    @property
+    def words(self) -> "Words":
+        """What must fit those of the other parts."""
+        said = _said(self)
+        same = {key: str(said.get(key)) for key in SAME_METADATA}
+        return Words(self.path, self.labels.var_names, same)
+
+
+class Words(NamedTuple):
+    """What a part of a screen says that must fit what the others say.
+
+    Attributes
+    ----------
+    path
+        Its file.
+    genes
+        Names of its genes, shape (n_genes,).
+    said
+        What it says of its numbers, by the words of `SAME_METADATA`.
+    """
+
+    path: Path
+    genes: "pd.Index[Any]"
+    said: Mapping[str, str]
+
 
 def read_screen(path: Path) -> ad.AnnData:
     """Read a curated h5ad or zarr file, or a folder of such as one screen.
@@ -86,7 +111,7 @@ def read_screen(path: Path) -> ad.AnnData:
         Something is absent, unreadable, refused by a guard, or the parts do not fit each other.
     """
     check_exists(path)
-    parts = [_open_part(one) for one in parts_of(path)]
+    parts = [open_part(one) for one in parts_of(path)]
     n_values = sum(part.n_values for part in parts)
     is_held = n_values <= most_held()
     if len(parts) == 1 and is_held:
@@ -113,7 +138,14 @@ def parts_of(path: Path) -> list[Path]:
     return found
 
 
-def _open_part(path: Path) -> Part:
+def open_part(path: Path) -> Part:
+    """Open a file that is a part of a screen, and read its labels.
+
+    Raises
+    ------
+    DataError
+        It is absent, unreadable, or refused by a guard.
+    """
     if path.suffix not in CELLS_SUFFIXES:
         raise DataError(f"{path} is neither .h5ad nor .zarr; convert it with: wildcell curate")
     with opened(path, loaded=(*LOADED, "obsm")) as file:
@@ -154,7 +186,7 @@ def _joined(parts: Sequence[Part], *, is_held: bool) -> ad.AnnData:
     """Return all parts as one screen."""
     first = parts[0].labels
     for part in parts[1:]:
-        _check_fits(part, parts[0])
+        check_fits(part.words, parts[0].words)
     X = StackedRows([_in_order(part, first.var_names) for part in parts])
     return ad.AnnData(
         _numbers(X, np.result_type(*(part.dtype for part in parts)), is_held=is_held),
@@ -177,21 +209,20 @@ def _in_order(part: Part, genes: "pd.Index[Any]") -> Stream:
     return part.X if own.equals(genes) else SelectedRows(part.X, columns=own.get_indexer(genes))
 
 
-def _check_fits(part: Part, first: Part) -> None:
-    own, others = part.labels.var_names, first.labels.var_names
-    different = own.symmetric_difference(others)
-    if len(different) or own.has_duplicates:
+def check_fits(part: Words, first: Words) -> None:
+    """Raise `DataError` unless a part has the genes of the first, and says the same of them."""
+    different = part.genes.symmetric_difference(first.genes)
+    if len(different) or part.genes.has_duplicates:
         raise DataError(
             f"{part.path} has other genes than {first.path}: {some_of(different)} in one alone. "
             "The parts of a screen must have the same genes, each once; curate them together, or "
             "keep the genes that they share."
         )
-    for key in SAME_METADATA:
-        said, wanted = (_said(one).get(key) for one in (part, first))
-        if str(said) != str(wanted):
+    for key, wanted in first.said.items():
+        if part.said[key] != wanted:
             raise DataError(
-                f"{part.path} says that {key} is {said}, and {first.path} that it is {wanted}: "
-                "they are no parts of one screen."
+                f"{part.path} says that {key} is {part.said[key]}, and {first.path} that it is "
+                f"{wanted}: they are no parts of one screen."
             )
 
 

@@ -90,7 +90,7 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 def write_cells(path: Path, cells: ad.AnnData) -> None:
     """Write an AnnData as zarr or compressed h5ad, after the suffix of `path`, atomically."""
-    _check_suffix(path, {".h5ad", ".zarr"})
+    check_cells_file(path)
     with writing(path) as temporary:
         if path.suffix != ".zarr":
             temporary.write_bytes(_h5ad_image(cells))
@@ -98,6 +98,11 @@ def write_cells(path: Path, cells: ad.AnnData) -> None:
         with warnings.catch_warnings(), ad.settings.override(zarr_write_format=3):
             warnings.simplefilter("ignore")  # about defaults of later versions
             cells.write_zarr(temporary)
+
+
+def check_cells_file(path: Path) -> None:
+    """Raise `StoreError` unless cells can be written under this name."""
+    _check_suffix(path, {".h5ad", ".zarr"})
 
 
 def check_table(path: Path) -> None:

@@ -132,6 +132,15 @@ def software() -> str:
     return fingerprint([file_sha256(path) for path in sorted(home.rglob("*.py"))])
 
 
+def check_software(wanted: str) -> None:
+    """Raise `StoreError` unless another machine's `software` is what this one has."""
+    if wanted != software():
+        raise StoreError(
+            "A worker of the cluster runs another wildcell than this machine: install the same on "
+            "both."
+        )
+
+
 def _make_room(root: Path, most_bytes: int, *, spared: Path) -> None:
     held = 0
     for folder in sorted(_folders(root), key=lambda path: path.stat().st_mtime, reverse=True):

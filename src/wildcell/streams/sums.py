@@ -56,10 +56,36 @@ class Sums:
 
     def take(self, groups: Codes | slice) -> "Sums":
         """Return the sums of some groups, in the order given; those of a slice are not copied."""
-        return Sums(*(array[groups] for array in self._arrays))
+        return Sums(*(array[groups] for array in self.arrays))
 
     def __add__(self, other: "Sums") -> "Sums":
-        return Sums(*(a + b for a, b in zip(self._arrays, other._arrays, strict=True)))
+        return Sums(*(a + b for a, b in zip(self.arrays, other.arrays, strict=True)))
+
+    def grown(self, n_groups: int) -> "Sums":
+        """Return sums of more groups, the last of which have no cells; the same if none is new."""
+        n_more = n_groups - len(self.n)
+        if not n_more:
+            return self
+        has_linear = self.linear.shape[1] > 0
+        more = Sums.of_nothing(n_more, self.total.shape[1], has_linear=has_linear)
+        pairs = zip(self.arrays, more.arrays, strict=True)
+        return Sums(*(np.concatenate(pair) for pair in pairs))
+
+    def add_sums(self, other: "Sums", groups: Codes, genes: Codes) -> None:
+        """Add the sums of other cells, linear values included.
+
+        Parameters
+        ----------
+        other
+            Their sums.
+        groups
+            Which group here each of theirs is, each at most once.
+        genes
+            Which gene of theirs each of those here is.
+        """
+        self.n[groups] += other.n
+        for own, added in zip(self.arrays[1:], other.arrays[1:], strict=True):
+            own[groups] += added[:, genes]
 
     def add(self, lognorm: Matrix, linear: NDArray[Any], scale: Floats, codes: Codes) -> None:
         """Add some cells.
@@ -100,7 +126,8 @@ class Sums:
         over_slices(add, np.bincount(lognorm.indices, minlength=lognorm.shape[1]))
 
     @property
-    def _arrays(self) -> tuple[NDArray[Any], ...]:
+    def arrays(self) -> tuple[NDArray[Any], ...]:
+        """All of them, in the order of the attributes."""
         return self.n, self.total, self.total_squares, self.linear, self.expressed
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from wildcell.errors import BenchmarkError, StoreError
 from wildcell.store.fingerprint import fingerprint
-from wildcell.store.keeping import software
+from wildcell.store.keeping import check_software
 from wildcell.sweeps.layout import Question
 from wildcell.sweeps.local import Asked, Crew, Ended
 from wildcell.sweeps.setting import Setting
@@ -85,11 +85,7 @@ def run_errand(errand: Errand, check: Callable[[], object]) -> list[dict[str, An
 
 
 def _check_place(errand: Errand) -> None:
-    if errand.software != software():
-        raise StoreError(
-            "A worker of the cluster runs another wildcell than this machine: install the same on "
-            "both."
-        )
+    check_software(errand.software)
     if not Path(errand.token).is_file():
         raise StoreError(
             f"A worker of the cluster does not see {errand.setting['runs']}: name a folder that "
