@@ -1,9 +1,9 @@
 """Archives and tables of features that run code, leave their folder or unpack without end."""
 
+import gzip
 import io
 import pickle
 import zipfile
-import zlib
 
 import numpy as np
 import pyarrow as pa
@@ -62,7 +62,7 @@ def head_that_is_code(path, bite):
 
 
 def bomb(path, bite):
-    archive(path, {**NAMES, "features.npy": [head((2, 2**27)), *[bytes(2**24)] * 128]})
+    archive(path, {**NAMES, "features.npy": [head((2, 2**27)), *[bytes(2**24)] * 65]})
 
 
 def member_that_leaves(path, bite):
@@ -80,6 +80,11 @@ def member_twice(path, bite):
             file.writestr("names.npy", head((2,)) + bytes(16))
 
 
+def packed_otherwise(path, bite):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as file:
+        file.writestr("names.npy", head((2,)) + bytes(16))
+
+
 def no_archive(path, bite):
     path.write_bytes(b"PK\x03\x04 and nothing more")
 
@@ -94,6 +99,7 @@ NPZ = [
     (member_that_leaves, "lies outside"),
     (member_at_the_root, "lies outside"),
     (member_twice, "two members of one name"),
+    (packed_otherwise, "packed as no array is"),
     (no_archive, "no archive"),
 ]
 
@@ -126,7 +132,7 @@ def torch_module(torch, path, bite):
 
 
 def torch_packed(torch, path, bite):
-    archive(path, {"a/data.pkl": [bytes(2**24)] * 128, "a/version": [b"3"]})
+    archive(path, {"a/data.pkl": [bytes(2**24)] * 65, "a/version": [b"3"]})
 
 
 TORCH = [
@@ -175,10 +181,23 @@ def origin_of_words(path):
     pq.write_table(table.replace_schema_metadata({b"wildcell": b'"mine"'}), path)
 
 
+def lists(path):
+    pq.write_table(pa.table({"name": ["KLF1"], "x": [[1.0, 2.0]]}), path)
+
+
+def texts_with_shared_beginnings(path):
+    texts = np.random.default_rng(0).bytes(2**21).hex()
+    table = pa.table({"name": [texts[at : at + 1000] for at in range(0, len(texts), 1000)]})
+    shared = {"name": "DELTA_BYTE_ARRAY"}
+    pq.write_table(table, path, use_dictionary=False, column_encoding=shared)
+
+
 PARQUET = [
     (one_text, "of memory"),
     (one_number, "bomb"),
     (cut_short, "cannot be read as Parquet"),
+    (lists, "has lists"),
+    (texts_with_shared_beginnings, "DELTA_BYTE_ARRAY"),
     (origin_too_deep, "lies in itself too deep"),
     (origin_of_words, "no mapping"),
 ]
@@ -204,9 +223,7 @@ def test_graphs_and_tables_of_runs_are_guarded_too(tmp_path, read, make):
 
 def test_a_text_that_unpacks_without_end_is_left_off(tmp_path):
     path = tmp_path / "sets.gmt.gz"
-    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
-    block = b"haem\tof blood\tKLF1\n" * 2**16
-    pieces = [packer.compress(block) for _ in range(2**29 // len(block))]
-    path.write_bytes(b"".join(pieces) + packer.flush())
+    block = gzip.compress(b"haem\tof blood\tKLF1\n" * 2**16)
+    path.write_bytes(block * 220)
     with pytest.raises(DataError, match=r"unpacks to more than 0\.25 GiB"):
         read_gene_sets(path)

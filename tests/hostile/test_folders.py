@@ -23,6 +23,7 @@ TOML = {
     "no TOML": "a = = 1",
     "too large": "a = 1\n" + "# \n" * 10**6,
     "a name twice": "a = 1\na = 2",
+    "a name of many parts": "a." * 10**5 + "b = 1",
 }
 
 

@@ -1,6 +1,7 @@
 """HDF5 files that reach out of themselves, promise what they do not hold, or are damaged."""
 
 import os
+import re
 import zlib
 from pathlib import Path
 
@@ -107,9 +108,17 @@ def zeros_that_are_packed(file, folder):
     more.id.write_direct_chunk((0,), zlib.compress(bytes(2**24), 9))
 
 
+def deflated_zeros(size):
+    """Return what inflates to many zeros, packed once and said again."""
+    packer = zlib.compressobj(1)
+    first, other = (
+        packer.compress(bytes(2**24)) + packer.flush(zlib.Z_FULL_FLUSH) for _ in range(2)
+    )
+    return first + other * (size // 2**24 - 1)
+
+
 def chunk_that_inflates(file, folder):
-    packer = zlib.compressobj(9)
-    bomb = b"".join(packer.compress(bytes(2**24)) for _ in range(64)) + packer.flush()
+    bomb = deflated_zeros(2**30)
     array = file["uns"].create_dataset("more", (64,), "u1", compression="gzip", chunks=(64,))
     array.id.write_direct_chunk((0,), bomb)
 
@@ -177,6 +186,22 @@ def unknown_encoding(file, folder):
     file["uns/note"].attrs["encoding-type"] = "pickle"
 
 
+def scaled_values(file, folder):
+    file["uns"].create_dataset("more", (64,), "i4", chunks=(64,), scaleoffset=0)
+
+
+def attribute_that_is_many(file, folder):
+    """Names of columns of 4 MiB each, of which one is stored."""
+    n, path = 3000, Path(file.filename)
+    file["obs"].attrs["column-order"] = np.array(["x" * 2**22] + ["y"] * n, dtype=object)
+    file.close()
+    content = path.read_bytes()
+    first, second = (re.escape(size.to_bytes(4, "little")) for size in (2**22, 1))
+    start = re.search(first + b".{12}" + second, content, re.DOTALL).start()
+    one = content[start : start + 16]
+    path.write_bytes(content[:start] + one * (n + 1) + content[start + 16 * (n + 1) :])
+
+
 CASES = [
     (external_link, "link to another file"),
     (external_link_in_obs, "link to another file"),
@@ -203,6 +228,8 @@ CASES = [
     (many_groups, "deep"),
     (unknown_filter, "filter 30000"),
     (packed_twice, "compressed twice"),
+    (scaled_values, "filter 6"),
+    (attribute_that_is_many, "would take more than 1 GiB of memory"),
     (words_for_numbers, ""),
     (no_index, ""),
     (unknown_encoding, ""),

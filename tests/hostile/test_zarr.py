@@ -1,5 +1,6 @@
 """Zarr folders with links, decoders that run code, and metadata that cannot be."""
 
+import gzip
 import json
 import os
 import pickle
@@ -8,6 +9,7 @@ import zlib
 
 import anndata as ad
 import pytest
+from numcodecs import Blosc, Zstd
 
 from wildcell.datasets.load import load_dataset
 from wildcell.datasets.open import open_cells
@@ -120,11 +122,66 @@ def folders_too_deep(path, bite):
     (path / "/".join(["uns", *["a"] * 70])).mkdir(parents=True)
 
 
+def deflated_zeros(size):
+    """Return what inflates to many zeros, packed once and said again."""
+    packer = zlib.compressobj(1)
+    first, other = (
+        packer.compress(bytes(2**24)) + packer.flush(zlib.Z_FULL_FLUSH) for _ in range(2)
+    )
+    return first + other * (size // 2**24 - 1)
+
+
 def chunk_that_inflates(path, bite):
     tell(path, "X/data", compressor={"id": "zlib", "level": 1})
-    packer = zlib.compressobj(9)
-    bomb = b"".join(packer.compress(bytes(2**24)) for _ in range(64)) + packer.flush()
-    (path / "X/data/0").write_bytes(bomb)
+    (path / "X/data/0").write_bytes(deflated_zeros(2**30))
+
+
+def deflated_members(path, bite):
+    tell(path, "X/data", compressor={"id": "gzip", "level": 1})
+    bomb = gzip.compress(bytes(2**24), 1)
+    (path / "X/data/0").write_bytes(gzip.compress(b"little") + bytes(9) + bomb * 99)
+
+
+def frame_of_unsaid_size(path, bite):
+    """Blocks that each repeat one byte 2**17 times."""
+    tell(path, "X/data", compressor={"id": "zstd", "level": 1})
+    block = (1 << 1 | 2**17 << 3).to_bytes(3, "little") + b"\0"
+    last = (1 | 1 << 1 | 2**17 << 3).to_bytes(3, "little") + b"\0"
+    head = struct.pack("<I", 0xFD2FB528) + bytes([0, 0x58])
+    (path / "X/data/0").write_bytes(head + block * 2**13 + last)
+
+
+def second_frame(path, bite):
+    frame_of_unsaid_size(path, bite)
+    one = Zstd().encode(b"little")
+    (path / "X/data/0").write_bytes(one + (path / "X/data/0").read_bytes())
+
+
+def head_of_blosc(path, bite):
+    tell(path, "X/data", compressor={"id": "blosc", "cname": "zstd", "clevel": 1, "shuffle": 0})
+    (path / "X/data/0").write_bytes(Blosc(cname="zstd").encode(bytes(2**30)))
+
+
+def head_of_lz4(path, bite):
+    tell(path, "X/data", compressor={"id": "lz4"})
+    (path / "X/data/0").write_bytes((2**31 - 1).to_bytes(4, "little") + b"\x10abc")
+
+
+def texts_of_many_chunks(path, bite):
+    """Chunks of texts that are each below what any may come to."""
+    tell(path, "uns/note", shape=[8], chunks=[1], compressor={"id": "zstd", "level": 1})
+    chunk = Zstd().encode(struct.pack("<II", 1, 2**29) + bytes(2**29))
+    for number in range(8):
+        (path / f"uns/note/{number}").write_bytes(chunk)
+
+
+def decoder_that_widens(path, bite):
+    widens = {"id": "fixedscaleoffset", "scale": 1, "offset": 0, "dtype": "<U9999", "astype": "|u1"}
+    tell(path, "X/data", filters=[widens])
+
+
+def packed_twice(path, bite):
+    tell(path, "X/data", filters=[{"id": "zlib", "level": 1}], compressor={"id": "zstd"})
 
 
 VERSION_2 = [
@@ -147,6 +204,14 @@ VERSION_2 = [
     (metadata_of_words, "is not JSON"),
     (folders_too_deep, "deep"),
     (chunk_that_inflates, "unpacks to more"),
+    (deflated_members, "unpacks to more"),
+    (frame_of_unsaid_size, "unpacks to more"),
+    (second_frame, "unpacks to more"),
+    (head_of_blosc, "unpacks to more"),
+    (head_of_lz4, "unpacks to more"),
+    (texts_of_many_chunks, "of memory"),
+    (decoder_that_widens, "asks for the decoder"),
+    (packed_twice, "compressed twice"),
 ]
 
 
@@ -217,6 +282,32 @@ def test_a_frame_that_says_it_has_a_tebibyte_is_refused(write):
     chunk.write_bytes(head + bytes(20))
     with pytest.raises(DataError, match="unpacks to more than its shape has"):
         open_cells(path)
+
+
+def sharded(path, content):
+    """Let the numbers lie in one file of two chunks."""
+    file = path / "X/data/zarr.json"
+    said = json.loads(file.read_text())
+    n = said["shape"][0]
+    said["chunk_grid"]["configuration"]["chunk_shape"] = [2 * n]
+    index = {"index_codecs": [{"name": "bytes", "configuration": {"endian": "little"}}]}
+    inner = {"chunk_shape": [n], "codecs": said["codecs"], **index, "index_location": "end"}
+    said["codecs"] = [{"name": "sharding_indexed", "configuration": inner}]
+    file.write_text(json.dumps(said))
+    kept = json.loads((path / "zarr.json").read_text())
+    kept.pop("consolidated_metadata")
+    (path / "zarr.json").write_text(json.dumps(kept))
+    places = struct.pack("<QQQQ", 0, len(content), 2**64 - 1, 2**64 - 1)
+    (path / "X/data/c/0").write_bytes(content + places)
+
+
+def test_chunks_within_files_are_looked_at(write, cells):
+    path = write(3)
+    sharded(path, Zstd().encode(cells.X.data.tobytes()))
+    assert (read_cells(path).X != cells.X).nnz == 0
+    sharded(write(3), Zstd().encode(bytes(2**28)))
+    with pytest.raises(DataError, match="unpacks to more than its shape has"):
+        read_cells(path)
 
 
 def test_a_file_in_the_place_of_a_folder_is_refused(tmp_path):

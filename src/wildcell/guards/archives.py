@@ -44,6 +44,8 @@ def check_zip(path: Path) -> None:
             raise DataError(f"{path} has the member {name!r}, which lies outside of it.")
     size = path.stat().st_size
     for member in members:
+        if member.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+            raise DataError(f"{path}: {member.filename} is packed as no array is.")
         if member.compress_size > size:
             raise DataError(f"{path}: {member.filename} is said to be larger than the file.")
         check_expansion(f"{member.filename} of {path}", member.file_size, member.compress_size)

@@ -5,7 +5,6 @@ groups that contain themselves, and arrays of any shape that take no room. None 
 for cells, and all of it is refused.
 """
 
-import zlib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,24 +20,25 @@ from wildcell.guards.limits import (
     MOST_OBJECTS,
     check_expansion,
     check_memory,
+    in_gib,
 )
+from wildcell.guards.packed import unpacked_size
+from wildcell.guards.rehearsal import fits
 
 Group: TypeAlias = Any  # h5py comes without types
 
-KNOWN_FILTERS = {
-    *range(1, 7),  # deflate, shuffle, fletcher32, szip, nbit, scaleoffset
-    32000,  # lzf
-    32001,  # blosc
-    32004,  # lz4
-    32008,  # bitshuffle
-    32015,  # zstd
-    32026,  # blosc2
-}
-"""Filters of HDF5, h5py and hdf5plugin; another would be code found on this machine."""
+DEFLATE, SHUFFLE, FLETCHER32, LZF = 1, 2, 3, 32000
+BLOSC, LZ4, ZSTD = 32001, 32004, 32015
 
-DEFLATE = 1
+KNOWN_FILTERS = {DEFLATE, SHUFFLE, FLETCHER32, LZF, BLOSC, LZ4, ZSTD}
+"""Filters of HDF5, h5py and hdf5plugin; another would be code found on this machine, or make as
+many bytes as the file's settings say."""
+
 MOST_INFLATION = 1100
 """More than deflate can expand."""
+
+MOST_LZF = 96
+"""More than lzf can expand."""
 
 POINTER_BYTES = 16
 """What a text of any length takes in the array; the text itself lies in the file's heap."""
@@ -101,6 +101,7 @@ def _members(group: Group, prefix: str, walk: _Walk, depth: int) -> Iterator[tup
     if (place.fileno, place.addr) in walk.seen:
         raise DataError(f"{walk.path}: the group {prefix or '/'} is linked to more than once.")
     walk.seen.add((place.fileno, place.addr))
+    _check_attributes(group, prefix or "/", walk)
     for key in group:
         name = f"{prefix}/{key}"
         _check_link(group, key, name, walk.path)
@@ -111,6 +112,7 @@ def _members(group: Group, prefix: str, walk: _Walk, depth: int) -> Iterator[tup
         if isinstance(item, h5py.Group):
             yield from _members(item, name, walk, depth + 1)
         elif isinstance(item, h5py.Dataset):
+            _check_attributes(item, name, walk)
             yield name, item
 
 
@@ -126,6 +128,19 @@ def _check_link(group: Group, key: str, name: str, path: Path) -> None:
             f"{path}: {name} is a link to {link.path!r}; links are not followed. Write a copy that "
             "holds all its parts."
         )
+
+
+def _check_attributes(item: Any, name: str, walk: _Walk) -> None:
+    """Refuse attributes that no cells have, and texts that are stored once and stand for many."""
+    for key in item.attrs:
+        attribute = h5py.h5a.open(item.id, key.encode("utf-8", "surrogateescape"))
+        what = f"The attribute {key!r} of {name} of {walk.path}"
+        if attribute.shape is None or not _check_type(attribute.dtype, what):
+            continue
+        if _size(attribute.shape) * walk.size <= HARMLESS_BYTES:
+            continue  # however often one text stands for many
+        if not fits(lambda key=key: item.attrs[key], HARMLESS_BYTES):  # type: ignore[misc]
+            raise DataError(f"{what} would take more than {in_gib(HARMLESS_BYTES)} of memory.")
 
 
 def _check_array(array: Any, name: str, walk: _Walk) -> None:
@@ -180,58 +195,45 @@ def _check_filters(array: Any, what: str) -> None:
                 f"{what} is compressed with the filter {number}, which is not known; write it with "
                 "gzip or lzf."
             )
-    if len(filters) != len(set(filters)):
+    packers = [number for number in filters if number not in {SHUFFLE, FLETCHER32}]
+    if len(packers) > 1:
         raise DataError(f"{what} is compressed twice over; write it compressed once.")
-    if DEFLATE in filters:
-        _check_inflation(array, what)
+    for packer in packers:
+        _check_chunks(array, packer, what)
 
 
-def _check_inflation(array: Any, what: str) -> None:
-    """Refuse a chunk that inflates to more than its shape, which HDF5 would do to the end."""
-    room = _size(array.chunks) * array.dtype.itemsize + HARMLESS_BYTES // MOST_INFLATION
+def _check_chunks(array: Any, packer: int, what: str) -> None:
+    """Refuse a chunk that unpacks to more than its shape, which HDF5 would do to the end."""
+    room = _size(array.chunks) * array.dtype.itemsize
+    check_memory(f"A chunk of {what}", room)
+    spare = HARMLESS_BYTES // MOST_INFLATION
     suspects: list[Any] = []
 
     def look(chunk: Any) -> None:
-        if chunk.size * MOST_INFLATION > HARMLESS_BYTES:
-            suspects.append(chunk.chunk_offset)
+        if packer not in {DEFLATE, LZF} or chunk.size * MOST_INFLATION > HARMLESS_BYTES:
+            suspects.append(chunk)
 
     array.id.chunk_iter(look)
-    for offset in suspects:
-        _, packed = array.id.read_direct_chunk(offset)
-        if inflates_beyond(packed, room):
+    for chunk in suspects:
+        if packer == LZF:
+            # A chunk that packing did not make smaller is stored as it is.
+            is_bomb = chunk.size > room + spare
+            check_memory(f"A chunk of {what}", chunk.size * MOST_LZF)
+        else:
+            _, packed = array.id.read_direct_chunk(chunk.chunk_offset)
+            is_bomb = _unpacked(packed, packer, room + spare) > room + spare
+        if is_bomb:
             raise DataError(
                 f"{what}: a chunk inflates to more than its shape has: it is a decompression bomb."
             )
 
 
-def inflates_beyond(packed: bytes, room: int, *, window: int = zlib.MAX_WBITS) -> bool:
-    """Whether deflated bytes expand to more than some number of bytes.
-
-    Parameters
-    ----------
-    packed
-        What is stored.
-    room
-        What it may come to.
-    window
-        The kind of stream, as `zlib.decompressobj` names it.
-
-    Examples
-    --------
-    >>> inflates_beyond(zlib.compress(bytes(2**20)), 2**19)
-    True
-    """
-    stream = zlib.decompressobj(window)
-    piece, total = packed, 0
-    while piece and not stream.eof:
-        try:
-            total += len(stream.decompress(piece, 2**20))
-        except zlib.error:
-            return False  # it is damaged, which the reader says better
-        if total > room:
-            return True
-        piece = stream.unconsumed_tail
-    return False
+def _unpacked(packed: bytes, packer: int, room: int) -> int:
+    """Return what a chunk comes to; some filters write it at its head."""
+    if packer == LZ4:
+        return int.from_bytes(packed[:8], "big")
+    name = {DEFLATE: "zlib", BLOSC: "blosc", ZSTD: "zstd"}[packer]
+    return unpacked_size(packed, name, room)
 
 
 def _text_bytes(array: Any, room: int, what: str) -> int:

@@ -11,6 +11,15 @@ from typing import IO, Any
 from wildcell.errors import DataError
 from wildcell.guards.limits import MOST_TEXT_BYTES, check_regular, in_gib, memory_limit
 
+MOST_DOTS = 1000
+"""How many dots one line of settings may have."""
+
+MOST_EXPANSION = 100
+"""How many times its stored size a gzipped text may have; tables have 3 to 20."""
+
+LEAST_LIMIT = 2**28
+"""What any gzipped text may come to."""
+
 
 def read_text(path: Path, *, most_bytes: int = MOST_TEXT_BYTES) -> str:
     """Read a text file that may not be large.
@@ -64,6 +73,11 @@ def parse_toml(text: str, source: str) -> dict[str, Any]:
     """
     if len(text) > MOST_TEXT_BYTES // 64:
         raise DataError(f"{source} has {len(text)} characters, which no settings need.")
+    n_dots = max((line.count(".") for line in text.splitlines()), default=0)
+    if n_dots > MOST_DOTS:  # as a name of many parts it would take time without end
+        raise DataError(
+            f"{source} has a line with {n_dots} dots, above {MOST_DOTS}; write it in several lines."
+        )
     try:
         return tomllib.loads(text)
     except (ValueError, RecursionError) as error:
@@ -107,10 +121,15 @@ def open_bytes(path: Path) -> IO[bytes]:
     Raises
     ------
     DataError
-        It is no file; later, when it is read, that it goes on beyond a quarter of `memory_limit`.
+        It is no file; later, when it is read, that it goes on beyond a quarter of `memory_limit`,
+        or is a gzipped text that expands as none does.
     OSError
         It cannot be opened.
     """
     check_regular(path)
-    opened: Any = gzip.open if path.suffix == ".gz" else open
-    return io.BufferedReader(_Bounded(opened(path, "rb"), path, memory_limit() // 4))
+    most = memory_limit() // 4
+    is_packed = path.suffix == ".gz"
+    if is_packed:
+        most = min(most, max(LEAST_LIMIT, MOST_EXPANSION * path.stat().st_size))
+    opened: Any = gzip.open if is_packed else open
+    return io.BufferedReader(_Bounded(opened(path, "rb"), path, most))

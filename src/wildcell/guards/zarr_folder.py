@@ -6,16 +6,15 @@ shapes that take no room.
 
 import json
 import os
-import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from mmap import ACCESS_READ, mmap
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from wildcell.errors import DataError
-from wildcell.guards.hdf5 import inflates_beyond
 from wildcell.guards.limits import (
     HARMLESS_BYTES,
     MOST_DEPTH,
@@ -23,36 +22,34 @@ from wildcell.guards.limits import (
     check_expansion,
     check_memory,
 )
+from wildcell.guards.packed import PACKERS, Bytes, unpacked_size
 from wildcell.guards.texts import parse_json, read_text
 
 METADATA = ("zarr.json", ".zarray", ".zgroup", ".zattrs", ".zmetadata")
 
+MOST_METADATA_BYTES = 2**24
+"""What one file of metadata may have."""
+
+TEXTS = {"vlen-bytes", "vlen-utf8"}
+
 KNOWN_CODECS = {
+    *PACKERS,
+    *TEXTS,
     "adler32",
-    "bitround",
-    "blosc",
     "bytes",
     "crc32",
     "crc32c",
-    "delta",
-    "fixedscaleoffset",
     "fletcher32",
-    "gzip",
-    "lz4",
-    "packbits",
-    "quantize",
     "sharding_indexed",
     "shuffle",
     "transpose",
-    "vlen-bytes",
-    "vlen-utf8",
-    "zlib",
-    "zstd",
 }
 """Decoders that run no code of the file's and whose output is bounded or can be told."""
 
-WINDOWS = {"gzip": zlib.MAX_WBITS | 16, "zlib": zlib.MAX_WBITS}
-ZSTD_MAGIC = 0xFD2FB528
+INDEX_CODECS = {"bytes", "crc32c"}
+NOWHERE = 2**64 - 1
+"""What stands in the index of a shard for a chunk that is not there."""
+
 POINTER_BYTES = 16
 SPARE_BYTES = 2**20
 
@@ -122,7 +119,7 @@ def _files(folder: Path, depth: int = 0) -> Iterator[Path]:
 
 def _arrays_of(file: Path, place: str) -> dict[str, Mapping[str, Any]]:
     """Return the metadata of the arrays that a file tells of, by their place in the folder."""
-    words = parse_json(read_text(file), str(file))
+    words = parse_json(read_text(file, most_bytes=MOST_METADATA_BYTES), str(file))
     if not isinstance(words, dict):
         raise DataError(f"{file} holds {type(words).__name__}, not metadata.")
     if file.name == ".zmetadata":
@@ -162,15 +159,21 @@ def _check_array(words: Mapping[str, Any], what: str, stored: int, folder: Path)
                 f"{what} asks for the decoder {codec!r}, which is not used: it could run code, or "
                 "expand without bound. Write it with blosc, zstd or gzip."
             )
+    packers = [codec for codec in codecs if codec in PACKERS]
+    if len(packers) > 1:
+        raise DataError(f"{what} is compressed twice over; write it compressed once.")
     itemsize = _itemsize(words["data_type"] if "data_type" in words else words["dtype"])
     total = _size(words["shape"]) * itemsize
     check_expansion(what, total, stored)
     chunk = _chunk_bytes(words, itemsize)
     check_memory(f"A chunk of {what}", chunk)
-    has_texts = {"vlen-utf8", "vlen-bytes"} & set(codecs)
-    if packers := [codec for codec in codecs if codec in (*WINDOWS, "zstd")]:
-        _check_chunks(folder, HARMLESS_BYTES if has_texts else chunk, packers[-1], what)
-    return total
+    has_texts = bool(TEXTS & set(codecs))
+    if packers:
+        shard = _shard(words, itemsize)
+        room = HARMLESS_BYTES if has_texts else (chunk if shard is None else shard.chunk)
+        unpacked = _check_chunks(folder, room, packers[0], shard, what)
+        return total + unpacked if has_texts else total
+    return total + stored if has_texts else total
 
 
 def _codecs(words: Mapping[str, Any]) -> Iterator[str]:
@@ -214,36 +217,74 @@ def _chunk_bytes(words: Mapping[str, Any], itemsize: int) -> int:
     return _size(words["chunk_grid"]["configuration"]["chunk_shape"]) * itemsize
 
 
-def _check_chunks(folder: Path, chunk: int, packer: str, what: str) -> None:
-    """Refuse chunks that unpack to more than they may."""
-    room = chunk + SPARE_BYTES
+class _Shard(NamedTuple):
+    """How the files of an array hold several chunks each.
+
+    Attributes
+    ----------
+    n_chunks
+        How many are in one.
+    chunk
+        The bytes that one comes to.
+    index_bytes
+        The size of the index of a file.
+    is_at_start
+        Whether the index comes first.
+    """
+
+    n_chunks: int
+    chunk: int
+    index_bytes: int
+    is_at_start: bool
+
+
+def _shard(words: Mapping[str, Any], itemsize: int) -> _Shard | None:
+    """Return how chunks lie in files, None where each is a file."""
+    codecs = words.get("codecs") or []
+    found = [one for one in codecs if isinstance(one, dict) and one["name"] == "sharding_indexed"]
+    if not found:
+        return None
+    told = found[0]["configuration"]
+    index = [one["name"] for one in told["index_codecs"]]
+    inner = _size(told["chunk_shape"])
+    outer = _size(words["chunk_grid"]["configuration"]["chunk_shape"])
+    if len(codecs) > 1 or not set(index) <= INDEX_CODECS or not 0 < inner <= outer:
+        raise ValueError("its chunks lie in files in a way that is not known")
+    if any(one["name"] == "sharding_indexed" for one in told["codecs"]):
+        raise ValueError("its files of chunks lie in files of chunks")
+    n_chunks = outer // inner
+    index_bytes = 16 * n_chunks + (4 if "crc32c" in index else 0)
+    return _Shard(n_chunks, inner * itemsize, index_bytes, told.get("index_location") == "start")
+
+
+def _check_chunks(folder: Path, room: int, packer: str, shard: _Shard | None, what: str) -> int:
+    """Refuse chunks that unpack to more than they may, and return what all come to."""
+    total = 0
     for file in _files(folder):
         if file.name in METADATA:
             continue
-        if packer == "zstd":
-            is_bomb = _zstd_content(file) > room
-        else:
-            # Deflate expands no further than this.
-            is_suspect = file.stat().st_size * 1100 > max(HARMLESS_BYTES, room)
-            is_bomb = is_suspect and inflates_beyond(
-                file.read_bytes(), room, window=WINDOWS[packer]
-            )
-        if is_bomb:
-            raise DataError(
-                f"{what}: the chunk {file.name} unpacks to more than its shape has: it is a "
-                "decompression bomb."
-            )
+        for packed in _pieces(file, shard):
+            size = unpacked_size(packed, packer, room + SPARE_BYTES)
+            if size > room + SPARE_BYTES:
+                raise DataError(
+                    f"{what}: the chunk {file.name} unpacks to more than its shape has: it is a "
+                    "decompression bomb."
+                )
+            total += size
+    return total
 
 
-def _zstd_content(file: Path) -> int:
-    """Return what the first frame of a file says that it unpacks to, 0 where it does not say."""
-    with file.open("rb") as stream:
-        head = stream.read(18)
-    if len(head) < 6 or int.from_bytes(head[:4], "little") != ZSTD_MAGIC:
-        return 0
-    descriptor = head[4]
-    is_single = bool(descriptor & 0x20)
-    length = (1 if is_single else 0, 2, 4, 8)[descriptor >> 6]
-    start = 5 + (0 if is_single else 1) + (0, 1, 2, 4)[descriptor & 3]
-    content = int.from_bytes(head[start : start + length], "little")
-    return content + 256 if length == 2 else content
+def _pieces(file: Path, shard: _Shard | None) -> Iterator[Bytes]:
+    """Yield the packed chunks of a file, of which no more is read than is looked at."""
+    if file.stat().st_size == 0:
+        return
+    with file.open("rb") as opened, mmap(opened.fileno(), 0, access=ACCESS_READ) as content:
+        if shard is None:
+            yield content
+            return
+        start = 0 if shard.is_at_start else max(0, len(content) - shard.index_bytes)
+        index = content[start : start + 16 * shard.n_chunks]
+        places = np.frombuffer(index[: len(index) // 16 * 16], "<u8").reshape(-1, 2)
+        for offset, length in places.tolist():
+            if (offset, length) != (NOWHERE, NOWHERE):
+                yield content[offset : offset + length]
