@@ -2,7 +2,7 @@
 
 import pytest
 
-from wildcell.errors import BenchmarkError, UnknownNameError
+from wildcell.errors import BenchmarkError, OptionError, UnknownNameError
 
 pytest.importorskip("dask_jobqueue")
 
@@ -21,10 +21,10 @@ account = "cells"
 
 @pytest.fixture
 def read(tmp_path):
-    def written(text):
+    def written(text, **how):
         path = tmp_path / "cluster.toml"
         path.write_text(text)
-        return read_cluster_file(path)
+        return read_cluster_file(path, **how)
 
     return written
 
@@ -79,6 +79,48 @@ def test_what_cannot_be_used_is_refused(read, text, said):
     with pytest.raises(BenchmarkError) as refused:
         read(text)
     assert said in str(refused.value)
+
+
+SHELL = {
+    "end of a line": ('account = "a\\ntouch /tmp/bitten"', "ends of lines"),
+    "return": ('queue = "a\\rb"', "ends of lines"),
+    "in a list": ('job_extra_directives = ["--x\\nrm -rf ."]', "ends of lines"),
+    "command in place": ('local_directory = "$(touch bitten)"', "for something else"),
+    "other command": ('worker_extra_args = ["; touch bitten"]', "for something else"),
+    "pipe": ('interface = "eth0 | sh"', "for something else"),
+    "quote": ("worker_extra_args = ['`touch bitten`']", "for something else"),
+    "prologue": ('job_script_prologue = ["touch bitten"]', "add --trust"),
+    "program": ('python = "/tmp/evil"', "add --trust"),
+    "module": ('worker_command = "evil"', "add --trust"),
+    "shell": ('shebang = "#!/tmp/evil"', "add --trust"),
+    "call": ('job_extra_directives = ["-E /tmp/evil"]', "add --trust"),
+}
+
+
+@pytest.mark.parametrize(("line", "said"), SHELL.values(), ids=SHELL)
+def test_values_reach_no_shell(read, line, said):
+    with pytest.raises(OptionError) as refused:
+        read(with_line(line))
+    assert said in str(refused.value)
+
+
+def with_line(line):
+    key = line.partition(" ")[0]
+    others = [one for one in SLURM.splitlines() if not one.startswith(key)]
+    return "\n".join([*others, line])
+
+
+@pytest.mark.parametrize("name", ["prologue", "program", "command in place"])
+def test_what_is_trusted_may_be_run(read, name):
+    script = read(with_line(SHELL[name][0]), is_trusted=True).job_script()
+    assert "bitten" in script or "/tmp/evil" in script
+    with pytest.raises(OptionError, match="ends of lines"):
+        read(with_line(SHELL["end of a line"][0]), is_trusted=True)
+
+
+def test_variables_may_stand_in_places(read):
+    script = read(with_line('local_directory = "$TMPDIR/wildcell"')).job_script()
+    assert "--local-directory $TMPDIR/wildcell" in script
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path):

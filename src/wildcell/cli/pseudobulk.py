@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
 
 if TYPE_CHECKING:
     from wildcell.datasets.pseudobulk import Over, PartSums, Summing
@@ -17,6 +19,7 @@ def pseudobulk(
     *,
     target_sum: float = 10_000.0,
     cluster: str | None = None,
+    trust: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
     """Sum a screen to the mean profiles of its conditions and of the controls of control groups.
 
@@ -36,6 +39,8 @@ def pseudobulk(
         Let a Dask cluster sum the files: tcp://HOST:PORT of its scheduler, or a TOML file that says
         what Slurm, PBS, LSF or SGE are to be asked for. All machines must see DATA under the same
         path.
+    trust
+        Let the TOML file of --cluster name programs and lines for the shell of jobs.
     """
     from wildcell.cli.progress import counting
     from wildcell.datasets.pseudobulk import pseudobulk as summed
@@ -44,7 +49,7 @@ def pseudobulk(
     from wildcell.store.atomic import check_cells_file, write_cells
 
     check_cells_file(out)
-    with counting(str(data)) as show, _workers(cluster) as over:
+    with counting(str(data)) as show, _workers(cluster, is_trusted=trust) as over:
         made = summed(data, target_sum=target_sum, over=_shown(over, show))
         write_cells(out, made)
     n_controls = int((made.obs["perturbation"] == CONTROL).sum())
@@ -57,7 +62,7 @@ def pseudobulk(
 
 
 @contextmanager
-def _workers(cluster: str | None) -> "Iterator[Over]":
+def _workers(cluster: str | None, *, is_trusted: bool) -> "Iterator[Over]":
     """Say who sums files: this process, or a cluster that is connected to until the block ends."""
     if cluster is None:
         yield map
@@ -65,7 +70,7 @@ def _workers(cluster: str | None) -> "Iterator[Over]":
     from wildcell.sweeps.cluster import connected
     from wildcell.sweeps.cluster_parts import sum_on_cluster
 
-    with connected(cluster) as found:
+    with connected(cluster, is_trusted=is_trusted) as found:
         yield partial(sum_on_cluster, found)
 
 

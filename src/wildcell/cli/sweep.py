@@ -35,6 +35,7 @@ def sweep(
     allow_network: Annotated[bool, Parameter(negative=())] = False,
     cluster: str | None = None,
     gpu: Annotated[list[str] | None, Parameter(negative=())] = None,
+    trust: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
     """Run scenarios x data x arms x seeds x models x options, so many jobs at a time.
 
@@ -74,6 +75,9 @@ def sweep(
     gpu
         A model whose jobs need a GPU; may be given several times. On a cluster they go to workers
         with the resource GPU, here they are run one at a time.
+    trust
+        Let the TOML file of --cluster name programs and lines for the shell of jobs, such as
+        `job_script_prologue`.
     """
     from wildcell.cli.progress import counting, working
     from wildcell.models.sealed.terms import Terms
@@ -89,7 +93,7 @@ def sweep(
         with working("laying out"):
             layouts = plan_sweep(words, setting)
         _show_plan(layouts, [runs, *(past or [])])
-        _show_script(cluster)
+        _show_script(cluster, is_trusted=trust)
         return
     with counting(str(plan)) as show, _ended_politely():
         if cluster is None:
@@ -98,7 +102,12 @@ def sweep(
             from wildcell.sweeps.cluster import sweep_on_cluster
 
             swept = sweep_on_cluster(
-                words, setting, cluster=cluster, gpu_models=gpu or [], on_job=show
+                words,
+                setting,
+                cluster=cluster,
+                gpu_models=gpu or [],
+                is_trusted=trust,
+                on_job=show,
             )
     _show_end(swept, runs)
 
@@ -137,12 +146,12 @@ def _show_plan(layouts: "Sequence[Layout]", folders: Sequence[Path]) -> None:
     _print_problems([problem for layout in layouts for problem in problems_of(layout)])
 
 
-def _show_script(cluster: str | None) -> None:
+def _show_script(cluster: str | None, *, is_trusted: bool) -> None:
     """Print what a scheduler would be handed, if one is to start the cluster."""
     if cluster is not None and cluster.endswith(".toml"):
         from wildcell.sweeps.cluster_file import read_cluster_file
 
-        file = read_cluster_file(Path(cluster))
+        file = read_cluster_file(Path(cluster), is_trusted=is_trusted)
         print(f"\n{file.jobs} times, by {file.scheduler}:\n{file.job_script()}")
 
 

@@ -65,13 +65,15 @@ class Share(NamedTuple):
 
 
 @contextmanager
-def connected(words: str) -> Iterator[Cluster]:
+def connected(words: str, *, is_trusted: bool = False) -> Iterator[Cluster]:
     """Connect to a cluster, or have one started until the block ends.
 
     Parameters
     ----------
     words
         The address of a Dask scheduler, or the file of `wildcell.sweeps.cluster_file`.
+    is_trusted
+        Whether that file may name what a shell runs.
 
     Raises
     ------
@@ -79,7 +81,7 @@ def connected(words: str) -> Iterator[Cluster]:
         Nothing answers there, or nobody works.
     """
     if words.endswith(".toml"):
-        file = read_cluster_file(Path(words))
+        file = read_cluster_file(Path(words), is_trusted=is_trusted)
         with file.started() as queue, Client(queue) as client:
             yield Cluster(client, file.n_workers, has_gpus=file.has_gpus)
         return
@@ -110,6 +112,7 @@ def sweep_on_cluster(
     *,
     cluster: str,
     gpu_models: Sequence[str] = (),
+    is_trusted: bool = False,
     on_job: OnJob = print_nothing,
 ) -> Swept:
     """Run the jobs of a sweep that are not finished on a cluster; see `run_sweep`.
@@ -119,13 +122,13 @@ def sweep_on_cluster(
     sweep, setting, on_job
         As for `wildcell.sweeps.sweep.run_sweep`. All machines must see the cells and the folder of
         runs under the same paths.
-    cluster
+    cluster, is_trusted
         As for `connected`.
     gpu_models
         Models whose jobs go to workers that have a GPU to give.
     """
     on_gpu = names_of_runs(gpu_models)
-    with connected(cluster) as found:
+    with connected(cluster, is_trusted=is_trusted) as found:
         layouts = plan_sweep(sweep, setting)
         ledger = Ledger(sweep, setting, layouts, on_job)
         run_on_cluster(sweep, setting, layouts, found, gpu_models=on_gpu, on_end=ledger.take_in)

@@ -1,6 +1,7 @@
 """A cluster in words: what a scheduler is asked for, read from TOML."""
 
 import inspect
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +30,20 @@ CLUSTERS: Mapping[str, type[JobQueueCluster]] = {
 
 OWN = ("scheduler", "jobs", "gpus")
 NEEDED = ("scheduler", "jobs", "cores", "memory")
+
+COMMANDS = ("job_script_prologue", "env_extra", "shebang", "python", "worker_command")
+"""What is run by the shell of a job, or as a program: taken from a file that is trusted alone."""
+
+CALLS = ("-E", "-Ep", "-S", "--wrap")
+"""Directives by which schedulers start programs of their own."""
+
+DIRECTIVES = ("job_extra_directives", "job_extra")
+IN_COMMAND = ("extra", "interface", "local_directory", "protocol", "worker_extra_args")
+"""What stands in the line that starts a worker, which a shell reads."""
+
+WORDS = re.compile(r"[\w @%+=:,./${}~-]*")
+"""Words in which a shell finds nothing to do but to put in variables."""
+
 NOWHERE = "tcp://SCHEDULER:PORT"
 """What stands in a script that is only shown."""
 
@@ -76,8 +91,15 @@ class ClusterFile:
             yield cluster
 
 
-def read_cluster_file(path: Path) -> ClusterFile:
+def read_cluster_file(path: Path, *, is_trusted: bool = False) -> ClusterFile:
     """Read what a scheduler is asked for.
+
+    Parameters
+    ----------
+    path
+        The file.
+    is_trusted
+        Whether it may name programs and lines for the shell of jobs.
 
     Raises
     ------
@@ -86,7 +108,8 @@ def read_cluster_file(path: Path) -> ClusterFile:
     DataError
         It is no TOML, or too large.
     OptionError
-        It lacks something, or has a key that dask-jobqueue does not take.
+        It lacks something, has a key that dask-jobqueue does not take, or a value that a shell
+        would run.
     """
     if not path.is_file():
         raise UnknownNameError(f"There is no cluster file {path}.")
@@ -105,6 +128,7 @@ def read_cluster_file(path: Path) -> ClusterFile:
         if not isinstance(words[key], int) or words[key] < 1:
             raise OptionError(f"Cluster file {path}: {key} must be at least 1; got {words[key]!r}.")
     _check_keys(words, kind, path)
+    _check_values(words, path, is_trusted=is_trusted)
     given = {key: value for key, value in words.items() if key not in OWN}
     has_gpus = _has_gpus(words, path)
     if has_gpus:
@@ -139,3 +163,36 @@ def _check_keys(words: Mapping[str, Any], kind: str, path: Path) -> None:
                 f"Cluster file {path} has an unknown key {key!r}. "
                 f"{did_you_mean(key, {*OWN, *taken})}"
             )
+
+
+def _check_values(words: Mapping[str, Any], path: Path, *, is_trusted: bool) -> None:
+    """Refuse what would leave its line in a script, and without trust, what a shell would run."""
+    for key, text in _texts(words):
+        if not text.isprintable():
+            raise OptionError(
+                f"Cluster file {path}: {key} has {text!r}; ends of lines and other signs that are "
+                "not printed have no place in it."
+            )
+        if is_trusted:
+            continue
+        calls = key in DIRECTIVES and any(word in CALLS for word in re.split(r"[\s=]+", text))
+        if key in COMMANDS or calls:
+            raise OptionError(
+                f"Cluster file {path} has {key}, {text!r}, which jobs would run. Look at it, and "
+                "add --trust if that is what you want."
+            )
+        if key in IN_COMMAND and not WORDS.fullmatch(text):
+            raise OptionError(
+                f"Cluster file {path}: {key} has {text!r}, which a shell could take for something "
+                "else. Write it without such signs, or add --trust if it is to be so."
+            )
+
+
+def _texts(words: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield all texts by their key, in lists, too."""
+    for key, value in words.items():
+        if isinstance(value, dict):
+            yield from ((key, text) for _, text in _texts(value))
+        for one in value if isinstance(value, list) else [value]:
+            if isinstance(one, str):
+                yield key, one
