@@ -108,9 +108,9 @@ def test_scores_shown_of_a_condition_are_those_on_disk(report, runs, open_page):
     for option in picker.locator("[data-part=list] option").all()[:5]:
         perturbation, _, context = option.inner_text().rpartition(" in ")
         picker.locator("[data-part=list]").select_option(option.get_attribute("value"))
-        heads = picker.locator("thead th").all_inner_texts()[1:]
+        heads = picker.locator("table.condition thead th").all_inner_texts()[1:]
         rows = own[(own["context"] == context) & (own["perturbation"] == perturbation)]
-        for line in picker.locator("tbody tr").all():
+        for line in picker.locator("table.condition tbody tr").all():
             model = line.locator("th").inner_text().partition(" (")[0]
             for metric, cell in zip(heads, line.locator("td").all_inner_texts(), strict=True):
                 known = rows[(rows["model"] == model) & (rows["metric"] == metric)]["value"].mean()
@@ -167,7 +167,7 @@ def test_conditions_are_ordered_by_what_a_model_gains(report, open_page):
     shown = []
     for option in picker.locator("[data-part=list] option").all()[:4]:
         picker.locator("[data-part=list]").select_option(option.get_attribute("value"))
-        place = picker.locator("thead th").all_inner_texts().index("pearson_delta") - 1
+        place = picker.locator("table.condition thead th").all_inner_texts().index("pearson_delta") - 1
         row = picker.locator("tr.chosen")
         shown.append(
             float(row.locator("td").nth(place).inner_text().replace("\N{MINUS SIGN}", "-"))
