@@ -167,7 +167,9 @@ def test_conditions_are_ordered_by_what_a_model_gains(report, open_page):
     shown = []
     for option in picker.locator("[data-part=list] option").all()[:4]:
         picker.locator("[data-part=list]").select_option(option.get_attribute("value"))
-        place = picker.locator("table.condition thead th").all_inner_texts().index("pearson_delta") - 1
+        place = (
+            picker.locator("table.condition thead th").all_inner_texts().index("pearson_delta") - 1
+        )
         row = picker.locator("tr.chosen")
         shown.append(
             float(row.locator("td").nth(place).inner_text().replace("\N{MINUS SIGN}", "-"))

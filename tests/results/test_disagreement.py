@@ -6,9 +6,14 @@ import pytest
 from scipy import stats
 
 from wildcell.names import SCORE_COLUMNS
-from wildcell.results.attribution import attribute_variance
+from wildcell.results.attribution import (
+    ALL_DATASETS,
+    attribute_over_datasets,
+    attribute_variance,
+)
+from wildcell.results.conventions import OURS, SILENCE_LEFT_OUT, by_preset
 from wildcell.results.disagreement import disagreement, sentences
-from wildcell.results.flips import SILENCE_LEFT_OUT, convention_flips
+from wildcell.results.flips import convention_flips
 from wildcell.results.orders import compare_orders
 from wildcell.results.published import published_agreement, read_published
 from wildcell.results.rank import rank
@@ -109,7 +114,7 @@ def test_a_specification_curve_counts_every_way_once(rng):
     long = table(
         {name: means_and_noise(rng, np.arange(6) / 10) for name in ("pearson_delta", "rmse")}
     )
-    curve = specification_curve(rank(long, REFERENCES))
+    curve = specification_curve({OURS: rank(long, REFERENCES)})
     of_best = curve[curve["model"] == "m5"]
 
     assert len(of_best) == 6
@@ -136,15 +141,79 @@ def test_what_scores_vary_with_is_what_was_planted(rng):
     model = np.arange(6)[:, None] * np.ones((1, 10))
     context = np.arange(10)[None, :] * np.ones((6, 1))
     of_models = attribute_variance(
-        table({"pearson_delta": model, "cosine_lfc": model + 0.01 * rng.random((6, 10))})
+        {OURS: table({"pearson_delta": model, "cosine_lfc": model + 0.01 * rng.random((6, 10))})}
     ).set_index("source")["share"]
     of_contexts = attribute_variance(
-        table({"pearson_delta": context, "cosine_lfc": context + 0.01 * rng.random((6, 10))})
+        {
+            OURS: table(
+                {"pearson_delta": context, "cosine_lfc": context + 0.01 * rng.random((6, 10))}
+            )
+        }
     ).set_index("source")["share"]
 
     assert of_models["model"] > 0.9
     assert of_contexts["context"] > 0.9
     assert of_models.sum() == pytest.approx(1.0)
+
+
+def test_a_convention_that_turns_models_is_what_scores_vary_with(rng):
+    rising = np.arange(6)[:, None] + 0.1 * rng.random((6, 10))
+    ours = table({"pearson_delta": rising, "cosine_lfc": rising})
+    turned = {"pearson_delta": rising[::-1], "cosine_lfc": rising[::-1]}
+    level = {
+        name: values - 10
+        for name, values in {"pearson_delta": rising, "cosine_lfc": rising}.items()
+    }
+    of_turned, of_level = (
+        attribute_variance(by_preset(ours, table(values, preset="welch-test"))).set_index("source")[
+            "share"
+        ]
+        for values in (turned, level)
+    )
+
+    assert of_turned["model x convention"] > 0.9
+    assert of_level["convention"] > 0.6
+    assert of_turned.sum() == pytest.approx(1.0)
+
+
+def test_a_convention_that_knows_less_is_no_factor(rng):
+    rising = np.arange(6)[:, None] + 0.1 * rng.random((6, 10))
+    ours = table({"pearson_delta": rising, "cosine_lfc": rising})
+    theirs = table({"pearson_delta": rising[:, :1]}, preset="welch-test")
+    theirs = theirs[theirs["model"] == "m1"]
+    found = attribute_variance(by_preset(ours, theirs))
+
+    assert "convention" not in set(found["source"])
+    assert found.set_index("source")["share"]["model"] > 0.5
+
+
+def test_data_sets_that_turn_models_are_what_scores_vary_with(rng):
+    rising = np.arange(6)[:, None] + 0.1 * rng.random((6, 4))
+    here = table({"pearson_delta": rising, "cosine_lfc": rising})
+    there = table({"pearson_delta": rising[::-1], "cosine_lfc": rising[::-1]})
+    found = attribute_over_datasets(pd.concat([here, there.assign(dataset="e")]))
+    share = found.set_index("source")["share"]
+
+    assert set(found["dataset"]) == {ALL_DATASETS}
+    assert share["model x dataset"] > 0.9
+    assert attribute_over_datasets(here).empty
+
+
+def test_a_specification_is_asked_under_each_convention(rng):
+    means = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]
+    ours = table(
+        {"pearson_delta": means_and_noise(rng, means), "cosine_lfc": means_and_noise(rng, means)}
+    )
+    below = {
+        name: means_and_noise(rng, [0.1, 0, 0, 0, 0, 0]) for name in ("pearson_delta", "cosine_lfc")
+    }
+    found = disagreement(
+        ours, REFERENCES, otherwise=table(below, preset="shared-controls"), only_usable=False
+    )
+    better = found.curve[found.curve["model"] == "m5"].groupby("convention")["is_better"].mean()
+
+    assert better.to_dict() == {OURS: 1.0, "shared-controls": 0.0}
+    assert found.shares.set_index("model")["n"]["m5"] == 12
 
 
 def test_a_convention_that_turns_two_models_is_one_flip(rng):

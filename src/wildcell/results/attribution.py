@@ -1,13 +1,15 @@
-"""What scores vary with: model, metric, context, seed, and these together.
+"""What scores vary with: model, metric, context, seed, convention, data set, and these together.
 
-Merits are brought to one scale by their normal scores within metric and data set (rank over
-models and contexts), and the sum of squares of complete tables of means is split among main
-effects and pairs of factors, as in an analysis of variance of a balanced layout. A factor's share
-is of all that varies; that of a pair is what the pair adds to both.
+Merits are brought to one scale by their normal scores within metric and question (rank over
+models, contexts and the rest; over models and data sets where data sets are compared), and the sum
+of squares of complete tables of means is split among main effects and pairs of factors, as in an
+analysis of variance of a balanced layout. A factor's share is of all that varies; that of a pair is
+what the pair adds to both.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,19 +19,22 @@ from wildcell.arrays import Floats
 from wildcell.results.rank import PSEUDO_MODELS, QUESTION, merit, with_nulls, without_shams
 from wildcell.results.stats import CONFIDENCE, CONTEXTS_TO_GENERALISE
 
-FACTORS = ("model", "metric", "context", "seed")
+FACTORS = ("model", "metric", "context", "seed", "convention")
+OVER_DATASETS = ("model", "metric", "dataset")
+ALL_DATASETS = "all data sets"
 COLUMNS = [*QUESTION, "source", "share", "low", "high", "n_levels"]
 
 
 def attribute_variance(
-    scores: pd.DataFrame, *, metrics: Sequence[str] | None = None
+    scores: Mapping[str, pd.DataFrame], *, metrics: Sequence[str] | None = None
 ) -> pd.DataFrame:
     """Split the variance of scores within each question.
 
     Parameters
     ----------
     scores
-        The long table, of any number of questions.
+        The long table, of any number of questions, by the name of the convention, ours first. The
+        convention is a factor where others have all that is asked of the same answers.
     metrics
         All of them if None; those that are one opinion should be there once.
 
@@ -40,52 +45,106 @@ def attribute_variance(
     than five contexts. Models, metrics, contexts and seeds that lack a score are left out.
     """
     rows = []
-    for question, table in without_shams(scores).groupby(QUESTION, sort=True):
-        layout, factors = _layout(table, metrics)
+    every = _together(scores, metrics)
+    ours = next(iter(scores), "")
+    for question, table in every.groupby(QUESTION, sort=True):
+        layout, factors = _layout(table, FACTORS)
         if layout is None:
-            continue
-        shares = _shares(layout, factors)
-        errors = _errors(layout, factors)
-        for source, share in shares.items():
-            reach = errors.get(source, np.nan)
-            sizes = [
-                layout.shape[factors.index(name)] for name in source.split(" x ") if name in factors
-            ]
-            rows.append(
-                {
-                    **dict(zip(QUESTION, question, strict=True)),
-                    "source": source,
-                    "share": share,
-                    "low": max(share - reach, 0.0) if np.isfinite(reach) else np.nan,
-                    "high": min(share + reach, 1.0) if np.isfinite(reach) else np.nan,
-                    "n_levels": int(np.prod(sizes)) if sizes else 0,
-                }
-            )
+            layout, factors = _layout(table[table["convention"] == ours], FACTORS)
+        labels = dict(zip(QUESTION, question, strict=True))
+        rows += [{**labels, **row} for row in _attributed(layout, factors, "context")]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _layout(scores: pd.DataFrame, metrics: Sequence[str] | None) -> tuple[Floats | None, list[str]]:
-    """Return the complete table of normal scores, an axis a factor that varies, and the factors."""
-    own = with_nulls(scores[~scores["model"].isin(PSEUDO_MODELS)])
-    own = own if metrics is None else own[own["metric"].isin(metrics)]
-    own = own.assign(merit=merit(own["value"], own["metric"]))
-    means = own.groupby(list(FACTORS))["merit"].mean().dropna()
+def attribute_over_datasets(
+    scores: pd.DataFrame, *, metrics: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """Split the variance of models' mean scores over data sets that were asked the same question.
+
+    Parameters
+    ----------
+    scores
+        The long table.
+    metrics
+        All of them if None.
+
+    Returns
+    -------
+    As `attribute_variance`, `dataset` being "all data sets", a row a scenario, arm and source.
+    """
+    rows = []
+    every = _together({"": scores}, metrics)
+    for (scenario, arm), table in every.groupby(["scenario", "arm"], sort=True):
+        if table["dataset"].nunique() < 2:
+            continue
+        layout, factors = _layout(table, OVER_DATASETS)
+        labels = dict(zip(QUESTION, (scenario, ALL_DATASETS, arm), strict=True))
+        rows += [{**labels, **row} for row in _attributed(layout, factors, "dataset")]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _together(scores: Mapping[str, pd.DataFrame], metrics: Sequence[str] | None) -> pd.DataFrame:
+    """Return the merits of models under every convention, of metrics that all of them know."""
+    known = [set(table["metric"]) for table in scores.values()]
+    shared = set.intersection(*known) if known else set()
+    parts = []
+    for convention, table in scores.items():
+        own = without_shams(table)
+        own = own[~own["model"].isin(PSEUDO_MODELS) & own["metric"].isin(shared)]
+        own = own if metrics is None else own[own["metric"].isin(metrics)]
+        filled = [with_nulls(some) for _, some in own.groupby(QUESTION, sort=False)]
+        parts += [
+            some.assign(merit=merit(some["value"], some["metric"]), convention=convention)
+            for some in filled
+        ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _attributed(
+    layout: Floats | None, factors: Sequence[str], repeated: str
+) -> Iterator[dict[str, Any]]:
+    """Yield each source with its share, and its interval by a jackknife of one of the factors."""
+    if layout is None:
+        return
+    errors = _errors(layout, factors, repeated)
+    for source, share in _shares(layout, factors).items():
+        reach = errors.get(source, np.nan)
+        sizes = [
+            layout.shape[factors.index(name)] for name in source.split(" x ") if name in factors
+        ]
+        yield {
+            "source": source,
+            "share": share,
+            "low": max(share - reach, 0.0) if np.isfinite(reach) else np.nan,
+            "high": min(share + reach, 1.0) if np.isfinite(reach) else np.nan,
+            "n_levels": int(np.prod(sizes)) if sizes else 0,
+        }
+
+
+def _layout(scores: pd.DataFrame, names: Sequence[str]) -> tuple[Floats | None, list[str]]:
+    """Return the complete table of normal scores, an axis a factor that varies, and the factors.
+
+    `names` are the factors, model and metric first.
+    """
+    means = scores.groupby(list(names))["merit"].mean().dropna()
     if means.empty:
         return None, []
-    wide = means.unstack(["context", "seed"])  # noqa: PD010  one row a model and metric
+    wide = means.unstack(list(names[2:]))  # noqa: PD010  one row a model and metric
     table = wide.dropna(axis=1, how="all").unstack("metric")  # noqa: PD010
-    table = table.reorder_levels(["metric", "context", "seed"], axis=1).sort_index(axis=1)
+    table = table.reorder_levels(list(names[1:]), axis=1).sort_index(axis=1)
     complete = _complete(table)
     if complete is None:
         return None, []
-    normal = _normal_scores(complete)
-    levels = [complete.index, *(complete.columns.unique(level) for level in range(3))]
-    cube = normal.reshape([len(level) for level in levels])
-    varying = [axis for axis in range(4) if cube.shape[axis] > 1]
-    fixed = tuple(axis for axis in range(4) if cube.shape[axis] == 1)
+    levels = [complete.index, *(complete.columns.unique(level) for level in names[1:])]
+    sizes = [len(level) for level in levels]
+    if np.prod(sizes) != complete.size:
+        return None, []
+    cube = _normal_scores(complete).reshape(sizes)
+    varying = [axis for axis in range(cube.ndim) if cube.shape[axis] > 1]
+    fixed = tuple(axis for axis in range(cube.ndim) if cube.shape[axis] == 1)
     if 0 not in varying or len(varying) < 2:
         return None, []
-    return cube.squeeze(axis=fixed) if fixed else cube, [FACTORS[axis] for axis in varying]
+    return cube.squeeze(axis=fixed), [names[axis] for axis in varying]
 
 
 def _complete(table: pd.DataFrame) -> pd.DataFrame | None:
@@ -95,9 +154,9 @@ def _complete(table: pd.DataFrame) -> pd.DataFrame | None:
     chosen = table.loc[:, table.columns.get_level_values("metric").isin(kept)]
     chosen = chosen.loc[chosen.notna().mean(axis=1) > 0.5]
     is_full = chosen.notna().all(axis=0)
-    whole = is_full.groupby(["context", "seed"]).all()
+    whole = is_full.groupby(list(table.columns.names[1:])).all()
     places = whole[whole].index
-    chosen = chosen.loc[:, [key[1:] in places for key in chosen.columns]]
+    chosen = chosen.loc[:, chosen.columns.droplevel("metric").isin(places)]
     return chosen if chosen.shape[0] > 1 and chosen.shape[1] > 1 else None
 
 
@@ -135,11 +194,11 @@ def _shares(cube: Floats, factors: Sequence[str]) -> dict[str, float]:
     return {**shares, "rest": max(1.0 - sum(shares.values()), 0.0)}
 
 
-def _errors(cube: Floats, factors: Sequence[str]) -> dict[str, float]:
-    """Return how far the interval of each share reaches, without each context in turn."""
-    if "context" not in factors or cube.shape[factors.index("context")] < CONTEXTS_TO_GENERALISE:
+def _errors(cube: Floats, factors: Sequence[str], repeated: str) -> dict[str, float]:
+    """Return how far the interval of each share reaches, without each level of one in turn."""
+    if repeated not in factors or cube.shape[factors.index(repeated)] < CONTEXTS_TO_GENERALISE:
         return {}
-    axis = factors.index("context")
+    axis = factors.index(repeated)
     n = cube.shape[axis]
     without = pd.DataFrame([_shares(np.delete(cube, i, axis=axis), factors) for i in range(n)])
     error = np.sqrt((n - 1) / n * ((without - without.mean()) ** 2).sum())

@@ -1,12 +1,13 @@
 """How metrics and conventions disagree about models: everything of one folder of runs, in words."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from wildcell.results.attribution import attribute_variance
+from wildcell.results.attribution import ALL_DATASETS, attribute_over_datasets, attribute_variance
+from wildcell.results.conventions import by_preset, under_conventions
 from wildcell.results.flips import convention_flips
 from wildcell.results.orders import compare_orders
 from wildcell.results.rank import PSEUDO_MODELS, QUESTION, coinciding, rank, without_shams
@@ -15,7 +16,7 @@ from wildcell.results.specification import (
     summarise_curve,
     without_one_metric,
 )
-from wildcell.results.usable import calibrate_metrics, usable_metrics
+from wildcell.results.usable import Usable, calibrate_metrics, usable_metrics
 from wildcell.results.votes import correlations_over_conditions, means_of_models, opinions
 from wildcell.results.words import count, listed, number
 
@@ -29,7 +30,8 @@ class Disagreement:
     Attributes
     ----------
     opinions
-        Columns scenario, dataset, arm, metric, counted_with, usable.
+        Columns scenario, dataset, arm, metric, counted_with, usable, and counts: whether it is
+        among those that the other tables are over.
     correlations
         Of metrics over conditions; see `wildcell.results.votes`.
     orders
@@ -82,17 +84,49 @@ def disagreement(
         Whether metrics that are surely not usable on a data set are left out there.
     """
     found: dict[str, list[pd.DataFrame]] = {}
+    rescored = {} if otherwise is None else dict(iter(otherwise.groupby(QUESTION)))
     for question, table in scores.groupby(QUESTION, sort=True):
         calibrated = calibrate_metrics(table, references, halves)
         for name, part in _of_question(
-            table, references, otherwise, calibrated, only_usable=only_usable
+            table, references, rescored.get(question), calibrated, only_usable=only_usable
         ).items():
             if set(QUESTION) <= set(part):
                 found.setdefault(name, []).append(part)
             else:
                 labels = dict(zip(QUESTION, question, strict=True))
                 found.setdefault(name, []).append(part.assign(**labels))
+    found["attribution"].append(_over_datasets(scores, found["opinions"]))
     return Disagreement(**{name: _joined(parts) for name, parts in found.items()})
+
+
+def _over_datasets(scores: pd.DataFrame, votes: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Attribute the variance over data sets, of the opinions that count in every question."""
+    counted = [set(table.loc[table["counts"], "counted_with"]) for table in votes]
+    return attribute_over_datasets(scores, metrics=sorted(set.intersection(*counted)))
+
+
+def orders_of_metrics(
+    scores: pd.DataFrame, references: Mapping[str, str], *, halves: pd.DataFrame | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the opinions of usable metrics and how these order models: `disagreement` in part.
+
+    Parameters
+    ----------
+    scores, references, halves
+        As for `disagreement`.
+
+    Returns
+    -------
+    `opinions` and `orders` of a `Disagreement`.
+    """
+    every, orders = [], []
+    for question, table in scores.groupby(QUESTION, sort=True):
+        calibrated = calibrate_metrics(table, references, halves)
+        found = _electorate(table, references, calibrated, only_usable=True)
+        every.append(found.opinions.assign(**dict(zip(QUESTION, question, strict=True))))
+        of_models = table[table["model"].isin(found.models)]
+        orders.append(compare_orders(of_models, metrics=found.votes))
+    return _joined(every), _joined(orders)
 
 
 def _joined(parts: list[pd.DataFrame]) -> pd.DataFrame:
@@ -108,6 +142,60 @@ def _of_question(
     *,
     only_usable: bool,
 ) -> dict[str, pd.DataFrame]:
+    electorate = _electorate(scores, references, calibrated, only_usable=only_usable)
+    models, votes = electorate.models, electorate.votes
+    own = without_shams(scores)
+    of_models = own[own["model"].isin(models)]
+    under = under_conventions(scores, otherwise)
+    ranks = {name: rank(table, references) for name, table in under.items()}
+    of_own = {name: table[table["model"].isin(models)] for name, table in ranks.items()}
+    curve = specification_curve(of_own, metrics=electorate.counted)
+    rescored = None if otherwise is None else otherwise[otherwise["model"].isin(models)]
+    return {
+        "opinions": electorate.opinions,
+        "correlations": electorate.correlations,
+        "orders": compare_orders(of_models, metrics=votes),
+        "curve": curve,
+        "shares": summarise_curve(curve),
+        "left_out": without_one_metric(
+            means_of_models(of_models[of_models["metric"].isin(votes)]), electorate.leaders
+        ),
+        "attribution": attribute_variance(by_preset(of_models, rescored), metrics=votes),
+        "flips": convention_flips(of_models, rescored, metrics=votes),
+    }
+
+
+@dataclass(frozen=True)
+class Electorate:
+    """Whose opinions count in a question, and about whom.
+
+    Attributes
+    ----------
+    models
+        Models that do not coincide.
+    counted, votes
+        Metrics that count, and those of them that are opinions of their own.
+    leaders
+        The metric that each is counted with.
+    opinions, correlations
+        As in `Disagreement`.
+    """
+
+    models: list[str]
+    counted: list[str]
+    votes: list[str]
+    leaders: dict[str, str]
+    opinions: pd.DataFrame
+    correlations: pd.DataFrame
+
+
+def _electorate(
+    scores: pd.DataFrame,
+    references: Mapping[str, str],
+    calibrated: pd.DataFrame,
+    *,
+    only_usable: bool,
+) -> Electorate:
     metrics = list(dict.fromkeys(scores["metric"]))
     usable = next(iter(usable_metrics(calibrated, untold=True).values()), set(metrics))
     counted = [name for name in metrics if name in usable] if only_usable else metrics
@@ -115,33 +203,22 @@ def _of_question(
     models = _apart(own, references.get(str(own["scenario"].iloc[0]), ""))
     correlations = correlations_over_conditions(scores, models=models)
     leaders = opinions(metrics, correlations)
-    votes = list(dict.fromkeys(leaders[name] for name in counted))
-    of_models = own[own["model"].isin(models)]
-    ranks = rank(scores, references)
-    curve = specification_curve(ranks[ranks["model"].isin(models)], metrics=counted)
     state = calibrated.set_index("metric")["usable"]
-    return {
-        "opinions": pd.DataFrame(
+    return Electorate(
+        models=models,
+        counted=counted,
+        votes=list(dict.fromkeys(leaders[name] for name in counted)),
+        leaders=leaders,
+        opinions=pd.DataFrame(
             {
                 "metric": metrics,
                 "counted_with": [leaders[name] for name in metrics],
                 "usable": [state.get(name, "") for name in metrics],
+                "counts": [name in counted for name in metrics],
             }
         ),
-        "correlations": correlations,
-        "orders": compare_orders(of_models, metrics=votes),
-        "curve": curve,
-        "shares": summarise_curve(curve),
-        "left_out": without_one_metric(
-            means_of_models(of_models[of_models["metric"].isin(votes)]), leaders
-        ),
-        "attribution": attribute_variance(of_models, metrics=votes),
-        "flips": convention_flips(
-            of_models,
-            None if otherwise is None else otherwise[otherwise["model"].isin(models)],
-            metrics=votes,
-        ),
-    }
+        correlations=correlations,
+    )
 
 
 def _apart(scores: pd.DataFrame, reference: str) -> list[str]:
@@ -165,6 +242,9 @@ def sentences(found: Disagreement) -> Iterator[tuple[tuple[str, ...], list[str]]
             *_flips(_of(found.flips, question)),
         ]
         yield question, told
+    over = found.attribution[found.attribution["dataset"] == ALL_DATASETS]
+    for key, shares in over.groupby(QUESTION, sort=True):
+        yield tuple(map(str, key)), list(_attribution(shares))
 
 
 def _of(table: pd.DataFrame, question: tuple[str, ...]) -> pd.DataFrame:
@@ -177,9 +257,9 @@ def _of(table: pd.DataFrame, question: tuple[str, ...]) -> pd.DataFrame:
 def _votes(votes: pd.DataFrame) -> Iterator[str]:
     n = votes["counted_with"].nunique()
     yield f"{count(len(votes), 'metric')} are {count(n, 'opinion')}."
-    not_usable = list(votes.loc[votes["usable"] == "not usable", "metric"])
-    if not_usable:
-        yield f"Not usable here, and left out below: {', '.join(not_usable)}."
+    for counts, some in votes[votes["usable"] == Usable.NO].groupby("counts"):
+        how = "but counted as asked" if counts else "and left out below"
+        yield f"Not usable here, {how}: {', '.join(some['metric'])}."
 
 
 def _orders(orders: pd.DataFrame) -> Iterator[str]:
@@ -226,8 +306,8 @@ def _specifications(shares: pd.DataFrame) -> Iterator[str]:
         yield f"No model is above the reference in any of {best['n']} specifications."
         return
     yield (
-        f"Over {best['n']} specifications (metric, panel of genes, average) {best['model']} is "
-        f"above the reference in most: {100 * best['better']:.0f} %, surely in "
+        f"Over {best['n']} specifications (metric, panel of genes, convention, average) "
+        f"{best['model']} is above the reference in most: {100 * best['better']:.0f} %, surely in "
         f"{best['surely_better']} and surely below in {best['surely_worse']}."
     )
 

@@ -8,14 +8,12 @@ import numpy as np
 import pandas as pd
 
 from wildcell.metrics.metric import METRICS, ON_DETECTED, Best
-from wildcell.names import ABSTENTIONS
 from wildcell.results.board import Board, board
+from wildcell.results.conventions import OURS, under_conventions
 from wildcell.results.means import means
 from wildcell.results.orders import resolved
 from wildcell.results.rank import QUESTION, samples_of, without_shams
 
-OURS = "wildcell"
-SILENCE_LEFT_OUT, SILENCE_ZERO = "abstentions left out", "abstentions count as 0"
 BY_CONDITION, WORST, DETECTED = "mean over conditions", "worst context", "genes detected"
 
 COLUMNS = [
@@ -68,9 +66,11 @@ def _of_question(
     scores: pd.DataFrame, otherwise: pd.DataFrame | None, metrics: Sequence[str] | None
 ) -> Iterator[dict[str, Any]]:
     samples = samples_of(scores)
-    left_out, as_zero = (samples_of(change(scores)) for change in (_left_out, _as_zero))
-    presets = {} if otherwise is None else dict(iter(otherwise.groupby("preset")))
-    under = {str(name): samples_of(table) for name, table in presets.items()}
+    under = {
+        name: samples_of(table)
+        for name, table in under_conventions(scores, otherwise).items()
+        if name != OURS
+    }
     for name, own in samples.items():
         if METRICS.get(name).twin_of or (metrics is not None and name not in metrics):
             continue
@@ -80,10 +80,8 @@ def _of_question(
         others: dict[str, Mapping[str, float]] = {
             BY_CONDITION: _averages(laid, name, lambda found: found.micro),
             WORST: _averages(laid, name, lambda found: found.worst),
-            SILENCE_LEFT_OUT: _merits(left_out.get(name), name),
-            SILENCE_ZERO: _merits(as_zero.get(name), name),
             DETECTED: _merits(samples.get(name + ON_DETECTED), name),
-            **{preset: _merits(table.get(name), name) for preset, table in under.items()},
+            **{convention: _merits(table.get(name), name) for convention, table in under.items()},
         }
         yield from _rows(laid, name, others)
 
@@ -135,14 +133,3 @@ def _averages(laid: Board, metric: str, of: Callable[[Any], float]) -> dict[str,
     sign = -1.0 if best == "zero" else 1.0
     found = {name: of(means(sample, best=best)) for name, sample in laid.samples.items()}
     return {name: sign * abs(value) if best == "zero" else value for name, value in found.items()}
-
-
-def _left_out(scores: pd.DataFrame) -> pd.DataFrame:
-    """Return scores of which abstentions have no value, so that silence costs nothing."""
-    nothing = {name: scores[name].mask(scores["status"].isin(ABSTENTIONS)) for name in ("null",)}
-    return scores.assign(**nothing)
-
-
-def _as_zero(scores: pd.DataFrame) -> pd.DataFrame:
-    """Return scores of which abstentions count as 0, whatever the metric."""
-    return scores.assign(null=scores["null"].mask(scores["status"].isin(ABSTENTIONS), 0.0))

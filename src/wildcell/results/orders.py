@@ -8,12 +8,14 @@ import numpy as np
 import pandas as pd
 
 from wildcell.arrays import Floats
+from wildcell.parallel import compiled
 from wildcell.results.board import Board, board
 from wildcell.results.rank import QUESTION, samples_of, without_shams
 from wildcell.results.simultaneous import differences
 from wildcell.results.stats import CONFIDENCE, NEW_CONTEXTS
 
 N_DRAWS = 1_000
+TIE = 1e-9
 
 COLUMNS = [
     *QUESTION,
@@ -143,12 +145,25 @@ def _orders(means: Floats) -> Floats:
     """Return the sign of each pair's difference, (n_draws, n_pairs); 0 for a tie."""
     first, second = np.triu_indices(means.shape[1], k=1)
     gap = means[:, first] - means[:, second]
-    return np.asarray(np.where(np.abs(gap) > 1e-9, np.sign(gap), 0.0))
+    return np.asarray(np.where(np.abs(gap) > TIE, np.sign(gap), 0.0))
 
 
+@compiled
 def _taus(first: Floats, second: Floats) -> Floats:
     """Return Kendall's tau-b of each row, (n_draws,); 0 where one has ties alone."""
-    one, other = _orders(first), _orders(second)
-    together = np.einsum("dp,dp->d", one, other)
-    size = np.sqrt((one**2).sum(axis=1) * (other**2).sum(axis=1))
-    return np.divide(together, size, out=np.zeros_like(together), where=size > 0)
+    n_draws, n = first.shape
+    found = np.zeros(n_draws)
+    for draw in range(n_draws):
+        together = known = other_known = 0
+        for i in range(n):
+            for j in range(i):
+                gap = first[draw, i] - first[draw, j]
+                other_gap = second[draw, i] - second[draw, j]
+                order = int(gap > TIE) - int(gap < -TIE)
+                other = int(other_gap > TIE) - int(other_gap < -TIE)
+                together += order * other
+                known += order * order
+                other_known += other * other
+        if known > 0 and other_known > 0:
+            found[draw] = together / np.sqrt(float(known) * float(other_known))
+    return found

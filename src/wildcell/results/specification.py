@@ -1,7 +1,7 @@
 """The same question answered in every defensible way: does a model beat the reference, who is best.
 
-A specification is a metric, a panel of genes and a way to average. Metrics that are one opinion
-(`wildcell.results.votes`) are one specification.
+A specification is a metric, a panel of genes, a convention and a way to average. Metrics that are
+one opinion (`wildcell.results.votes`) are one specification.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -21,6 +21,7 @@ CURVE_COLUMNS = [
     "model",
     "metric",
     "panel",
+    "convention",
     "average",
     "gain",
     "is_better",
@@ -30,14 +31,14 @@ CURVE_COLUMNS = [
 
 
 def specification_curve(
-    ranks: pd.DataFrame, *, metrics: Collection[str] | None = None
+    ranks: Mapping[str, pd.DataFrame], *, metrics: Collection[str] | None = None
 ) -> pd.DataFrame:
     """Return what each specification says of each model beside the reference baseline.
 
     Parameters
     ----------
     ranks
-        What `wildcell.results.rank.rank` returns.
+        What `wildcell.results.rank.rank` returns, by the name of the convention.
     metrics
         Those that count; all if None.
 
@@ -48,15 +49,18 @@ def specification_curve(
     that `wildcell rank` shows lies on that side of 0; `place`, the model's rank under the
     specification.
     """
-    every = ranks[(ranks["category"] == EVERY_CATEGORY) & ~ranks["model"].isin(PSEUDO_MODELS)]
-    if metrics is not None:
-        every = every[every["metric"].isin(metrics)]
     rows = [
-        {**dict(zip(QUESTION, key[:-1], strict=True)), **row}
-        for key, table in every.groupby([*QUESTION, "metric"], sort=True)
+        {**dict(zip(QUESTION, key[:-1], strict=True)), "convention": convention, **row}
+        for convention, some in ranks.items()
+        for key, table in _counted(some, metrics).groupby([*QUESTION, "metric"], sort=True)
         for row in _rows(table, str(key[-1]))
     ]
     return pd.DataFrame(rows, columns=CURVE_COLUMNS)
+
+
+def _counted(ranks: pd.DataFrame, metrics: Collection[str] | None) -> pd.DataFrame:
+    every = ranks[(ranks["category"] == EVERY_CATEGORY) & ~ranks["model"].isin(PSEUDO_MODELS)]
+    return every if metrics is None else every[every["metric"].isin(metrics)]
 
 
 def _rows(table: pd.DataFrame, metric: str) -> Iterator[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """Which metrics are one opinion: declared aliases, and metrics that order conditions alike."""
 
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -23,13 +24,19 @@ def condition_merits(scores: pd.DataFrame) -> dict[str, pd.DataFrame]:
     Tables of conditions by metrics, more is better; NaN where there is no score. Seeds are
     averaged, abstentions take their null value.
     """
-    columns: dict[str, dict[str, pd.Series]] = {}
+    tables = {}
     for metric, samples in samples_of(without_shams(scores)).items():
-        for model, sample in samples.items():
-            index = pd.MultiIndex.from_arrays([sample.context, sample.perturbation])
-            value = pd.Series(sample.value, index)
-            columns.setdefault(model, {})[metric] = merit(value, pd.Series(metric, index))
-    return {model: pd.DataFrame(some) for model, some in columns.items()}
+        values = np.stack([sample.value for sample in samples.values()], axis=1)
+        flat = merit(pd.Series(values.ravel()), pd.Series(metric, range(values.size)))
+        one = next(iter(samples.values()))
+        index = pd.MultiIndex.from_arrays([one.context, one.perturbation])
+        merits = flat.to_numpy().reshape(values.shape)
+        tables[metric] = pd.DataFrame(merits, index, list(samples))
+    if not tables:
+        return {}
+    every = pd.concat(tables, axis=1)
+    models = every.columns.get_level_values(1)
+    return {model: every.loc[:, models == model].droplevel(1, axis=1) for model in models.unique()}
 
 
 def correlations_over_conditions(scores: pd.DataFrame, *, models: Sequence[str]) -> pd.DataFrame:
@@ -53,38 +60,29 @@ def correlations_over_conditions(scores: pd.DataFrame, *, models: Sequence[str])
     rows = []
     for question, table in scores.groupby(QUESTION, sort=True):
         merits = condition_merits(table[table["model"].isin(models)])
-        found = {model: _spearman(some) for model, some in merits.items()}
-        metrics = sorted(set().union(*(some.columns for some in merits.values()))) if merits else []
-        for i, first in enumerate(metrics):
-            for second in metrics[i + 1 :]:
-                known = [
-                    float(some.loc[first, second])
-                    for some in found.values()
-                    if first in some and second in some
-                ]
-                row = _averaged(np.array(known))
-                sizes = [
-                    int(some[[first, second]].dropna().shape[0])
-                    for some in merits.values()
-                    if {first, second} <= set(some)
-                ]
-                rows.append(
-                    {
-                        **dict(zip(QUESTION, question, strict=True)),
-                        "first": first,
-                        "second": second,
-                        **row,
-                        "n_conditions": max(sizes, default=0),
-                    }
-                )
+        metrics = sorted(set().union(*merits.values()))
+        tables = [some.reindex(columns=metrics) for some in merits.values()]
+        known = [some.notna().to_numpy(np.intp) for some in tables]
+        sizes = np.max([some.T @ some for some in known], axis=0, initial=0)
+        found = np.array([_spearman(some) for some in tables])
+        rows += [
+            {
+                **dict(zip(QUESTION, question, strict=True)),
+                "first": metrics[i],
+                "second": metrics[j],
+                **_averaged(found[:, i, j]),
+                "n_conditions": int(sizes[i, j]),
+            }
+            for i, j in combinations(range(len(metrics)), 2)
+        ]
     names = ["correlation", "low", "high", "n_models", "n_conditions"]
     return pd.DataFrame(rows, columns=[*QUESTION, "first", "second", *names])
 
 
-def _spearman(merits: pd.DataFrame) -> pd.DataFrame:
+def _spearman(merits: pd.DataFrame) -> Floats:
     if len(merits) < LEAST_CONDITIONS:
-        return pd.DataFrame(index=merits.columns, columns=merits.columns, dtype=float)
-    return merits.corr(method="spearman", min_periods=LEAST_CONDITIONS)
+        return np.full((merits.shape[1], merits.shape[1]), np.nan)
+    return merits.corr(method="spearman", min_periods=LEAST_CONDITIONS).to_numpy()
 
 
 def _averaged(correlations: Floats) -> dict[str, float]:

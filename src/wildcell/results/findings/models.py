@@ -12,7 +12,7 @@ from wildcell.results.advice import seconds_a_seed
 from wildcell.results.board import Board, board
 from wildcell.results.condition_wins import condition_wins
 from wildcell.results.detectable import blocks_to_see
-from wildcell.results.disagreement import disagreement
+from wildcell.results.disagreement import orders_of_metrics
 from wildcell.results.findings.claim import (
     ALPHA,
     PRIMARY,
@@ -41,10 +41,10 @@ N_DRAWS = 1_000
 
 def _disagree(material: Material) -> Iterator[Finding]:
     scores = material.scores.drop(columns=[*SHAKEN, *SHAKEN_UNDER, *BY_CELLS], errors="ignore")
-    found = disagreement(scores, material.references, halves=material.halves)
-    for key, votes in found.opinions.groupby(QUESTION, sort=True):
-        here = np.all([found.orders[n] == v for n, v in zip(QUESTION, key, strict=True)], axis=0)
-        orders = found.orders[here]
+    opinions, every = orders_of_metrics(scores, material.references, halves=material.halves)
+    for key, votes in opinions.groupby(QUESTION, sort=True):
+        here = np.all([every[n] == v for n, v in zip(QUESTION, key, strict=True)], axis=0)
+        orders = every[here]
         if orders.empty:
             yield from _left_without_metrics((str(key[0]), str(key[1]), str(key[2])), votes)
             continue
