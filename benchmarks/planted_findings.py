@@ -4,7 +4,9 @@ Each claim is planted true, planted false, and planted true with too little data
 seeds. With `--level scores` (the default) tables of scores are drawn whose truth is known; with
 `--level screens` cells are simulated and taken through scenarios, models, judge and statistics.
 Printed is how often the answer was `holds`, `does not hold` and `cannot be told`, of the claim as a
-whole. Last come claims on shams: tables in which no arm, model or metric differs.
+whole. Last come false alarms on shams, in twenty times as many draws: arms, models and metrics that
+do not differ (F1, F2, F3, F5), specific effects that are caught (F4), costs that are drawn (F6),
+models that are beyond the naive ones by no more than the margin (F7).
 
 With `--out FOLDER` a part (claim, truth and seed) is kept as a file, so that processes can share
 the work; `--parts` prints the arguments of each, a line a part, and `--table` prints what is kept.
@@ -230,15 +232,55 @@ def answer_of(claim: str, truth: str, seed: int, *, level: str) -> str:
     return str(whole["answer"].iloc[0])
 
 
-def sham(seed: int) -> dict[str, str]:
-    """Answer all claims of arms where nothing differs."""
-    rng = np.random.default_rng([seed, 99])
+def sham_arms(rng: np.random.Generator) -> Material:
     levels = dict.fromkeys(
         ("near", "middle", "far", "single", "merge-before", "merge-before-scaled"), 0.5
     )
-    found = find_all(Material(arms(rng, levels), REFERENCES), claims=["F1", "F2", "F3"])
-    whole = found[(found["model"] == "") & (found["metric"] != "")]
-    return {f"{row['claim']} {row['part']}": row["answer"] for _, row in whole.iterrows()}
+    return Material(arms(rng, levels), REFERENCES)
+
+
+def sham_metrics(rng: np.random.Generator) -> Material:
+    """Models that are equally good by either metric, so that any order is chance."""
+    means = {**dict.fromkeys([*MODELS, "net-d", "net-e"], 0.5), REPLICATE: 2.0}
+    names = ("pearson_delta", "retrieval_cosine")
+    return Material(pd.concat([table(rng, means, metric=name) for name in names]), REFERENCES)
+
+
+def sham_costs(rng: np.random.Generator) -> Material:
+    """Models that differ in quality, at costs that are drawn."""
+    known = costly(rng, TRUE)
+    return Material(
+        known.scores,
+        REFERENCES,
+        costs=known.costs.assign(cpu_s=rng.permutation(known.costs["cpu_s"].to_numpy())),
+    )
+
+
+def sham_gains(rng: np.random.Generator) -> Material:
+    """Models that are beyond the naive ones by the margin, and no more."""
+    gain = Material(pd.DataFrame(), {}).margin
+    means = {"context-transfer": 0.5, "no-change": 0.0, "net-a": 0.5 + gain, "net-b": 0.5 + gain}
+    return Material(table(rng, means), REFERENCES)
+
+
+SHAMS: dict[str, tuple[Callable[[np.random.Generator], Material], Answer]] = {
+    "F1": (lambda rng: lenient(rng, FALSE), Answer.HOLDS),
+    "F2": (sham_arms, Answer.HOLDS),
+    "F3": (sham_arms, Answer.HOLDS),
+    "F4": (lambda rng: specific(rng, FALSE), Answer.HOLDS),
+    "F5": (sham_metrics, Answer.HOLDS),
+    "F6": (sham_costs, Answer.HOLDS),
+    "F7": (sham_gains, Answer.FAILS),
+}
+"""What is drawn for each claim, and the answer that would be a false alarm."""
+
+
+def false_alarms(claim: str, seed: int) -> dict[str, bool]:
+    """Return, for each part of a claim as a whole, whether it is answered falsely on a sham."""
+    make, wrong = SHAMS[claim]
+    found = find_all(make(np.random.default_rng([seed, 99])), claims=[claim])
+    whole = found[(found["model"] == "") & (found["metric"].ne("") | (claim == "F5"))]
+    return {f"{claim} {row['part']}": row["answer"] == wrong for _, row in whole.iterrows()}
 
 
 def parts(chosen: list[str], seeds: int, level: str) -> Iterator[tuple[str, str, int]]:
@@ -267,11 +309,12 @@ def print_counts(counts: dict[tuple[str, str], Counter[str]]) -> None:
         print(f"{claim} planted {truth:5}  right {right} of {found.total()}  ({told})")
 
 
-def print_shams(n_draws: int) -> None:
-    shams = [sham(seed) for seed in range(n_draws)]
-    for name in shams[0]:
-        n = sum(one[name] == Answer.HOLDS for one in shams)
-        print(f"sham: {name:32} holds in {n} of {n_draws}")
+def print_shams(claims: list[str], n_draws: int) -> None:
+    for claim in claims:
+        drawn = pd.DataFrame([false_alarms(claim, seed) for seed in range(n_draws)])
+        for name, rate in drawn.fillna(False).mean().items():
+            error = float(np.sqrt(rate * (1 - rate) / n_draws))
+            print(f"sham: {name:34} {SHAMS[claim][1]} in {100 * rate:4.1f} +- {100 * error:.1f} %")
 
 
 def main() -> None:
@@ -301,7 +344,7 @@ def main() -> None:
         ] += 1
     print_counts(counts)
     if given.level == "scores" and not given.part and not given.table:
-        print_shams(10 * given.seeds)
+        print_shams(given.claims or list(SHAMS), 20 * given.seeds)
 
 
 if __name__ == "__main__":

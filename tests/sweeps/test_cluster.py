@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,7 @@ def start(tmp_path):
         processes.append(process)
         return process
 
+    begin.processes = processes
     yield begin
     for process in processes:
         process.kill()
@@ -183,6 +185,42 @@ def test_a_cluster_without_workers_is_told(cluster, make_sweep, tmp_path, monkey
     sweep = make_sweep(["no-change"], ["unseen-context", "iid"])
     with pytest.raises(StoreError, match="no workers"):
         sweep_on_cluster(sweep, Setting(tmp_path / "runs"), cluster=address, on_job=lose_all)
+
+
+def test_what_was_lost_with_its_workers_is_done_anew(  # noqa: PLR0917
+    cluster, start, serially, make_sweep, content, tmp_path, monkeypatch
+):
+    address, workers = cluster
+    wait_for(address, N_WORKERS)
+    monkeypatch.setattr("wildcell.sweeps.cluster.LOOK_S", 0.2)
+    sweep = make_sweep(["no-change", "ridge"], ["unseen-context", "iid"])
+    replaced = []
+
+    def replace_all(*_):
+        if replaced:
+            return
+        time.sleep(5)  # until everything is done, and nothing of it was asked for
+        for worker in workers:
+            worker.kill()
+        replaced.append(start_worker(start, address, "127.0.0.1"))
+
+    runs = tmp_path / "runs"
+    swept = sweep_on_cluster(sweep, Setting(runs), cluster=address, on_job=replace_all)
+    assert replaced
+    assert not [end for end in swept.ended if end.failure]
+    assert content(runs) == content(serially("serial", sweep))
+
+
+def test_a_scheduler_that_is_lost_is_told(start, make_sweep, tmp_path, monkeypatch):
+    monkeypatch.setattr("wildcell.sweeps.cluster.LOOK_S", 0.2)
+    address = start_scheduler(start, "127.0.0.1")
+    start_worker(start, address, "127.0.0.1")
+    sweep = make_sweep(["no-change", "ridge"], ["unseen-context", "iid"])
+    (scheduler,) = start.processes[:1]
+    swept = sweep_on_cluster(
+        sweep, Setting(tmp_path / "runs"), cluster=address, on_job=lambda *_: scheduler.kill()
+    )
+    assert {end.failure for end in swept.ended} == {"", "the cluster was lost"}
 
 
 def test_nobody_at_an_address_is_told(monkeypatch):

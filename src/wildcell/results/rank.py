@@ -167,7 +167,8 @@ def without_shares(scores: pd.DataFrame) -> pd.DataFrame:
 
 def without_shams(scores: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of conditions in which something was done."""
-    return scores[scores["category"] != SHAM]
+    is_sham = scores["category"] == SHAM
+    return scores[~is_sham] if is_sham.any() else scores
 
 
 def _rank_category(scores: pd.DataFrame, reference: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -398,7 +399,7 @@ def _ranks(table: pd.DataFrame) -> pd.Series:
 
 def merit(mean: pd.Series, metric: pd.Series) -> pd.Series:
     """Return scores turned so that more is better, whatever each row's metric."""
-    best = metric.map(lambda name: METRICS.get(name).best)
+    best = metric.map({name: METRICS.get(name).best for name in metric.unique()})
     return mean.where(best == "high", -mean.where(best == "low", mean.abs()))
 
 

@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from asyncio import CancelledError
 from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import ceil
@@ -41,6 +42,7 @@ LOOK_S, LONGEST_REST_S = 10.0, 600.0
 """How often it is seen whether there are workers, and how long there may be none."""
 
 AT_WORK = ("executing", "long-running")
+HOPEFUL = ("pending", "finished", "lost")
 
 
 class UnwantedError(Exception):
@@ -185,7 +187,7 @@ def run_on_cluster(
             future.add_done_callback(done.put)
         while waiting:
             future = _next(done, cluster.client)
-            for end in _ends(future, waiting.pop(future)):
+            for end in _ends(future, waiting.pop(future), cluster.client):
                 on_end(end)
     finally:
         cluster.client.cancel(list(waiting))
@@ -194,14 +196,32 @@ def run_on_cluster(
 
 def _next(done: "Queue[Future[Any]]", client: Client) -> "Future[Any]":
     """Return the next that is done, as long as somebody works."""
-    last_seen = time.monotonic()
+    patience = Patience(client)
     while True:
         try:
             return done.get(timeout=LOOK_S)
         except Empty:
-            if client.nthreads():
-                last_seen = time.monotonic()
-        if time.monotonic() - last_seen > LONGEST_REST_S:
+            patience.look()
+
+
+class Patience:
+    """Waits for workers, but not for ever."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self.last_seen = time.monotonic()
+
+    def look(self) -> None:
+        """Look for workers.
+
+        Raises
+        ------
+        StoreError
+            There have been none for long.
+        """
+        if self.client.nthreads():
+            self.last_seen = time.monotonic()
+        if time.monotonic() - self.last_seen > LONGEST_REST_S:
             raise StoreError(
                 f"The cluster has had no workers for {LONGEST_REST_S:.0f} s. What is finished is "
                 "kept: see to its workers, and start the sweep again."
@@ -273,12 +293,23 @@ def _run_there(words: dict[str, Any], key: str) -> list[dict[str, Any]]:
     return run_errand(Errand(**words), check)
 
 
-def _ends(future: "Future[Any]", share: Share) -> Iterator[Ended]:
-    """Yield how the jobs of a share ended."""
-    if future.status == "finished":
-        for words in future.result():
-            yield Ended(**{**words, "question": share.question})
-        return
+def _ends(future: "Future[Any]", share: Share, client: Client) -> Iterator[Ended]:
+    """Yield how the jobs of a share ended.
+
+    What a worker returned is lost with it, if it is lost before it is asked: others do it anew.
+    """
+    patience = Patience(client)
+    while future.status in HOPEFUL:
+        try:
+            found = future.result(timeout=LOOK_S)
+        except TimeoutError:
+            patience.look()
+        except (Exception, CancelledError):
+            if future.status in HOPEFUL:
+                raise
+        else:
+            yield from (Ended(**{**words, "question": share.question}) for words in found)
+            return
     error = None if future.cancelled() else future.exception()
     reason = "the cluster was lost" if error is None else f"{type(error).__name__}: {error}"
     for name in share.models:
