@@ -27,6 +27,10 @@ RELATIVE = 2e-5
 NEAR_ZERO = 1e-9
 """Values that should be 0 are allowed this."""
 
+LAST_BITS = {("vcc2026", "de_wilcoxon_pr_auc"), ("vcc2026", "de_wilcoxon_roc_auc")}
+"""Hang on whether log1p of equal rates is equal to the last bit, which processors do not agree on:
+met to 2e-5 on those with AVX-512."""
+
 EXCLUDED = {
     ("cell-eval-0.8", "clustering_agreement"): "Leiden clusters are not to be matched",
     ("vcbench", "mean pca_cosine_logfc"): (
@@ -142,6 +146,8 @@ def tolerance_of(preset: str, metric: str) -> tuple[float, bool]:
         return 0.03, True
     if "energy" in metric or "sinkhorn" in metric or "edistance" in metric:
         return 1e-3, False
+    if (preset, metric) in LAST_BITS:
+        return 2e-3, False
     return RELATIVE, False
 
 
