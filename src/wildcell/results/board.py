@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from wildcell.arrays import Booleans, Floats
@@ -140,7 +139,7 @@ def board(samples: Mapping[str, Sample], metric: str) -> Board:
     common, twins = _without_twins({name: shown(own[name], shared) for name in sorted(kept)})
     first = next(iter(common.values()))
     is_new = len(set(first.context)) >= CONTEXTS_TO_GENERALISE
-    blocks = first.context if is_new else first.perturbation
+    blocks = first.codes if is_new else first.perturbation_codes
     best = METRICS.get(metric).best
     means, influences = [], []
     for sample in common.values():
@@ -165,7 +164,7 @@ def _shared(samples: Sequence[Sample], best: str) -> Floats:
     """Return what the controls add to each mean, by context and block; nothing if not known."""
     if any(sample.shaken is None for sample in samples):
         return np.zeros((0, 0))
-    codes = pd.factorize(samples[0].context)[0]
+    codes = samples[0].codes
     columns = []
     for sample in samples:
         moved = shaken_influence(sample)

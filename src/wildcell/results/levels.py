@@ -104,7 +104,7 @@ def at_levels(
     return [
         AtLevel(Level.CONDITIONS, mean, np.nan, np.nan, n, nothing),
         _over_perturbations(mean, within, first, components or {}),
-        _over_contexts(mean, summed(between, first.context)),
+        _over_contexts(mean, summed(between, first.codes)),
     ]
 
 

@@ -18,7 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import special
 
-from wildcell.arrays import Booleans, Floats
+from wildcell.arrays import Booleans, Codes, Floats
 from wildcell.metrics.metric import LEAST_RATIO, Best
 from wildcell.names import Status
 
@@ -90,9 +90,24 @@ class Sample:
         """Which conditions count."""
         return np.isfinite(self.numerator if self.is_ratio else self.value)
 
+    @cached_property
+    def codes(self) -> Codes:
+        """Number of each condition's context."""
+        return pd.factorize(self.context)[0]
+
+    @cached_property
+    def perturbation_codes(self) -> Codes:
+        """Number of each condition's perturbation."""
+        return pd.factorize(self.perturbation)[0]
+
+    @cached_property
+    def estimate(self) -> Estimate:
+        """The mean with its interval; see `estimate`."""
+        return contrast([Term(1.0, self)])
+
     def mean(self) -> float:
         """Return the mean over contexts, or the ratio of sums."""
-        return estimate(self).mean
+        return self.estimate.mean
 
 
 def estimate(sample: Sample) -> Estimate:
@@ -108,7 +123,7 @@ def estimate(sample: Sample) -> Estimate:
     >>> round(found.mean, 3), found.level
     (0.6, 'new contexts')
     """
-    return contrast([Term(1.0, sample)])
+    return sample.estimate
 
 
 def mean_over_conditions(sample: Sample) -> float:
@@ -203,7 +218,7 @@ def shared_variance(terms: Sequence["Term"]) -> float:
     if any(sample.shaken is None for _, sample in terms):
         return 0.0
     moved = np.sum([factor * shaken_influence(sample) for factor, sample in terms], axis=0)
-    codes = pd.factorize(terms[0].sample.context)[0]
+    codes = terms[0].sample.codes
     by_context = np.zeros((codes.max() + 1, moved.shape[1]))
     np.add.at(by_context, codes, moved)
     return float((by_context**2).sum())
@@ -214,7 +229,7 @@ def shaken_influence(sample: Sample) -> Floats:
     assert sample.shaken is not None
     over, under = (np.nan_to_num(part) for part in sample.shaken)
     if not sample.is_ratio:
-        codes = pd.factorize(sample.context)[0]
+        codes = sample.codes
         n_of = np.bincount(codes)
         return over / n_of[codes][:, None] / len(n_of)
     total, silent = float(sample.denominator.sum()), float((sample.denominator == 0).mean())
@@ -230,18 +245,16 @@ def is_averaged(sample: Sample) -> bool:
     return is_resolved(sample.denominator)
 
 
-def _independent_blocks(
-    sample: Sample, clusters: Mapping[str, str]
-) -> tuple[str, NDArray[np.object_]]:
+def _independent_blocks(sample: Sample, clusters: Mapping[str, str]) -> tuple[str, Codes]:
     """Return what an interval speaks of, and the block of each condition that varies by itself."""
     contexts = set(sample.context)
     if contexts <= set(clusters):
         of_context = np.array([clusters[name] for name in sample.context], dtype=object)
         if len(set(of_context)) >= CLUSTERS_TO_GENERALISE:
-            return NEW_CLUSTERS, of_context
+            return NEW_CLUSTERS, pd.factorize(of_context)[0]
     if len(contexts) >= CONTEXTS_TO_GENERALISE:
-        return OF_THESE_CLUSTERS if contexts <= set(clusters) else NEW_CONTEXTS, sample.context
-    return THESE_CONTEXTS, sample.perturbation
+        return OF_THESE_CLUSTERS if contexts <= set(clusters) else NEW_CONTEXTS, sample.codes
+    return THESE_CONTEXTS, sample.perturbation_codes
 
 
 def deviations(sample: Sample, *, within: bool) -> tuple[float, Floats]:
@@ -257,7 +270,7 @@ def deviations(sample: Sample, *, within: bool) -> tuple[float, Floats]:
     """
     if sample.is_ratio:
         return _of_log_ratio(sample) if sample.is_log else _of_ratio(sample)
-    codes = pd.factorize(sample.context)[0]
+    codes = sample.codes
     n_of = np.bincount(codes)
     mean_of = np.bincount(codes, sample.value) / n_of
     mean = float(mean_of.mean())
@@ -310,9 +323,9 @@ def _is_above(signal: bytes) -> bool:
     return bool(wilcoxon(known, alternative="greater").pvalue < 1 - CONFIDENCE)
 
 
-def summed(influence: Floats, blocks: NDArray[np.object_]) -> Floats:
-    """Sum what each condition adds to the deviation of the mean, block by block."""
-    return np.bincount(pd.factorize(blocks)[0], influence).astype(np.float64)
+def summed(influence: Floats, blocks: Codes) -> Floats:
+    """Sum what each condition adds to the deviation of the mean, by the number of its block."""
+    return np.bincount(blocks, influence).astype(np.float64)
 
 
 def _interval(mean: float, influence: Floats, level: str, shared: float = 0.0) -> Estimate:
@@ -417,6 +430,8 @@ def _minus(above: Sample, factor: float, headroom: Sample) -> Sample:
 
 def shown(sample: Sample, rows: Booleans) -> Sample:
     """Return the rows of a sample where `rows` holds."""
+    if rows.all():
+        return sample
     return Sample(
         sample.context[rows],
         sample.perturbation[rows],
