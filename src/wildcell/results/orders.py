@@ -1,6 +1,7 @@
 """Whether metrics put models in the same order, beyond what noise does to any order."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from itertools import combinations
 from typing import Any
 
@@ -86,15 +87,16 @@ def resolved(laid: Board, seed: int, *, level: float = 1 - CONFIDENCE) -> pd.Ser
 def _pairs(
     boards: Mapping[str, Board], told: Mapping[str, pd.Series], seed: int
 ) -> Iterator[dict[str, Any]]:
+    again = _Again(boards, seed)
     for first, second in combinations(boards, 2):
-        models = [name for name in boards[first].models if name in boards[second].models]
+        models = tuple(name for name in boards[first].models if name in boards[second].models)
         if len(models) < 2:
             continue
+        blocks = tuple(_blocks(boards[first]).union(_blocks(boards[second]), sort=False))
         means = [_chosen(boards[name].mean, boards[name], models) for name in (first, second)]
-        drawn = _drawn([boards[first], boards[second]], models, seed)
-        again = _drawn([boards[first], boards[second]], models, seed + 1)
+        drawn = [again.means(name, models, blocks, 0) for name in (first, second)]
         low, high = np.quantile(_taus(*drawn), [0.5 - CONFIDENCE / 2, 0.5 + CONFIDENCE / 2])
-        same = [float(_taus(one, other).mean()) for one, other in zip(drawn, again, strict=True)]
+        same = [again.tau(name, models, blocks) for name in (first, second)]
         index = pd.MultiIndex.from_tuples(list(combinations(models, 2)))
         signs = [told[name].reindex(index).fillna(0.0) for name in (first, second)]
         product = signs[0] * signs[1]
@@ -126,19 +128,31 @@ def _blocks(laid: Board) -> pd.Index:
     return pd.Index(pd.unique(names))
 
 
-def _drawn(boards: Sequence[Board], models: Sequence[str], seed: int) -> list[Floats]:
-    """Return means measured again, (n_draws, n_models) each, the same blocks weighed for all."""
-    names = _blocks(boards[0])
-    for laid in boards[1:]:
-        names = names.union(_blocks(laid), sort=False)
-    weights = np.random.default_rng(seed).standard_normal((N_DRAWS, len(names)))
-    found = []
-    for laid in boards:
-        n, place = laid.n_blocks, names.get_indexer(_blocks(laid))
+class _Again:
+    """Means and taus of boards that are measured again, each computed once."""
+
+    def __init__(self, boards: Mapping[str, Board], seed: int) -> None:
+        self.boards = boards
+        self.seed = seed
+        self.means = cache(self._means)
+        self.tau = cache(self._tau)
+
+    def _means(
+        self, name: str, models: tuple[str, ...], blocks: tuple[str, ...], turn: int
+    ) -> Floats:
+        """Return means, (n_draws, n_models): in a turn, blocks weigh the same for all boards."""
+        laid = self.boards[name]
+        rng = np.random.default_rng(self.seed + turn)
+        weights = rng.standard_normal((N_DRAWS, len(blocks)))
+        n, place = laid.n_blocks, pd.Index(blocks).get_indexer(_blocks(laid))
         own = weights[:, place] - weights[:, place].mean(axis=1, keepdims=True)
         moved = np.sqrt(n / (n - 1)) * own @ _chosen(laid.influence, laid, models)
-        found.append(_chosen(laid.mean, laid, models) + moved)
-    return found
+        return np.asarray(_chosen(laid.mean, laid, models) + moved)
+
+    def _tau(self, name: str, models: tuple[str, ...], blocks: tuple[str, ...]) -> float:
+        """Return the mean tau of a board with itself, measured again."""
+        one, other = (self.means(name, models, blocks, turn) for turn in (0, 1))
+        return float(_taus(one, other).mean())
 
 
 def _orders(means: Floats) -> Floats:

@@ -204,7 +204,7 @@ def samples_of(scores: pd.DataFrame) -> dict[str, dict[str, Sample]]:
     """
     shaken = [name for name in (*SHAKEN, *SHAKEN_UNDER) if name in scores]
     columns = ["metric", "model", *CONDITION, *PARTS, *shaken]
-    filled = with_nulls(scores)
+    filled = with_nulls(scores[[*columns, "seed", "status", "null"]])
     grouped = filled[columns].groupby(columns[:4], sort=False)
     mean = grouped.mean()
     if shaken:
@@ -230,6 +230,8 @@ def with_nulls(scores: pd.DataFrame) -> pd.DataFrame:
     Models that gave no answer at all keep none.
     """
     silent = scores["status"].isin([*ABSTENTIONS, Status.ERROR])
+    if not silent.any():
+        return scores
     answered = scores["status"].isin([Status.OK, *ABSTENTIONS])
     is_mute = ~answered.groupby([scores["metric"], scores["model"]]).transform("any")
     null = scores["null"].mask(is_mute)

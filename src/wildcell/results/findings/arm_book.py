@@ -85,7 +85,7 @@ class ArmBook:
 
 def arm_books(material: Material) -> Iterator[ArmBook]:
     """Yield the questions that were asked in several arms."""
-    asked = without_shams(material.scores)
+    asked = without_shams(material.scores[material.scores["metric"].isin(BOUNDED)])
     asked = asked[~asked["model"].isin(PSEUDO_MODELS)]
     for key, table in asked.groupby(["scenario", "dataset"], sort=True):
         arms = frozenset(table["arm"])

@@ -98,8 +98,9 @@ def _left_without_metrics(question: tuple[str, str, str], votes: pd.DataFrame) -
 
 def primary_boards(scores: pd.DataFrame) -> Iterator[tuple[tuple[str, str, str], str, Board]]:
     """Yield each question with the first of the primary metrics that has scores, and its models."""
-    for key, table in without_shams(scores).groupby(QUESTION, sort=True):
-        samples = samples_of(on_same_seeds(table[table["metric"].isin(PRIMARY)]))
+    asked = without_shams(scores[scores["metric"].isin(PRIMARY)])
+    for key, table in asked.groupby(QUESTION, sort=True):
+        samples = samples_of(on_same_seeds(table))
         for metric in PRIMARY:
             laid = board(samples.get(metric, {}), metric)
             if len(laid.models) > 1 and laid.n_blocks > 1:
@@ -232,6 +233,7 @@ def _growth(material: Material) -> Iterator[Finding]:
 
 
 def _none_beats(material: Material) -> Iterator[Finding]:
+    won = condition_wins(material.scores)
     for question, metric, laid in primary_boards(material.scores):
         found = beyond_naive(laid, margin=material.margin)
         tried = [one for one in found if one.naive and one.model not in NEGATIVE_MODELS]
@@ -262,7 +264,7 @@ def _none_beats(material: Material) -> Iterator[Finding]:
             best.p,
             laid.level,
             laid.n_blocks,
-            f"In {question[2]}, {sentence}: {answer}. {_where_beaten(material.scores, question)}",
+            f"In {question[2]}, {sentence}: {answer}. {_where_beaten(won, question)}",
             settles if answer is Answer.UNTOLD else "",
         )
 
@@ -303,10 +305,9 @@ def _settling(laid: Board, untold: BeyondNaive, margin: float) -> str:
     return f"about {more} {unit} like these (there are {laid.n_blocks}), by {untold.model}"
 
 
-def _where_beaten(scores: pd.DataFrame, question: Sequence[str]) -> str:
+def _where_beaten(won: pd.DataFrame, question: Sequence[str]) -> str:
     """Say in how many single conditions a model is surely nearer than every naive one."""
-    here = np.all([scores[n] == v for n, v in zip(QUESTION, question, strict=True)], axis=0)
-    won = condition_wins(scores[here])
+    won = won[np.all([won[n] == v for n, v in zip(QUESTION, question, strict=True)], axis=0)]
     if won.empty:
         return "Which single conditions a model wins is not known: no blocks of cells were kept."
     models = won.groupby("model")["confirmed"].sum().sort_values(ascending=False, kind="stable")

@@ -21,8 +21,9 @@ LEAST_RELIABLE = 0.8
 
 
 def _find(material: Material) -> Iterator[Finding]:
-    for key, table in without_shams(material.scores).groupby(QUESTION, sort=True):
-        samples = samples_of(table[table["metric"].isin((SHARED, SPECIFIC))])
+    scores = material.scores[material.scores["metric"].isin((SHARED, SPECIFIC))]
+    for key, table in without_shams(scores).groupby(QUESTION, sort=True):
+        samples = samples_of(table)
         if not {SHARED, SPECIFIC} <= set(samples):
             continue
         reference = material.references.get(str(key[0]), "")
