@@ -1,9 +1,11 @@
 """Functions compiled to machine code, and work shared by the cores."""
 
 import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from itertools import pairwise
+from multiprocessing import get_context
 from typing import Any, TypeVar, cast
 
 import numba
@@ -11,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 def compiled(function: Kernel) -> Kernel:
@@ -33,6 +37,49 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def in_processes(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+    """Return what a function returns of each item, called in as many processes as there are cores.
+
+    Processes are forked: they see what is in memory, and only results are copied. Where the system
+    is not Linux, there is one core, or this is such a process already, the function is called here.
+
+    Parameters
+    ----------
+    function
+        Must not use threads that run already. Its results can be pickled.
+    items
+        Its arguments, few and long.
+
+    Examples
+    --------
+    >>> in_processes(len, ["a", "bcd"])
+    [1, 3]
+    """
+    n = min(cores(), len(items))
+    if n < 2 or sys.platform != "linux" or _Errand.is_here:
+        return [function(item) for item in items]
+    with ProcessPoolExecutor(
+        n, get_context("fork"), initializer=_Errand.take, initargs=(function, items)
+    ) as pool:
+        return list(pool.map(_Errand.do, range(len(items))))
+
+
+class _Errand:
+    """What a process that was forked is to do."""
+
+    is_here = False
+    function: Callable[[Any], Any]
+    items: Sequence[Any]
+
+    @classmethod
+    def take(cls, function: Callable[[Any], Any], items: Sequence[Any]) -> None:
+        cls.is_here, cls.function, cls.items = True, staticmethod(function), items
+
+    @classmethod
+    def do(cls, place: int) -> Any:
+        return cls.function(cls.items[place])
 
 
 def over_slices(

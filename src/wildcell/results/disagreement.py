@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from wildcell.parallel import in_processes
 from wildcell.results.attribution import ALL_DATASETS, attribute_over_datasets, attribute_variance
 from wildcell.results.conventions import by_preset, under_conventions
 from wildcell.results.flips import convention_flips
@@ -119,17 +120,22 @@ def orders_of_metrics(
     -------
     `opinions` and `orders` of a `Disagreement`.
     """
-    every, orders = [], []
-    for question, table in scores.groupby(QUESTION, sort=True):
+    grouped = scores.groupby(QUESTION)
+
+    def of_question(key: tuple[str, str, str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+        table = grouped.get_group(key)
         calibrated = calibrate_metrics(table, references, halves)
         found = _electorate(table, references, calibrated, only_usable=True)
-        every.append(found.opinions.assign(**dict(zip(QUESTION, question, strict=True))))
         of_models = table[table["model"].isin(found.models)]
-        orders.append(compare_orders(of_models, metrics=found.votes))
+        labels = dict(zip(QUESTION, key, strict=True))
+        return found.opinions.assign(**labels), compare_orders(of_models, metrics=found.votes)
+
+    found = in_processes(of_question, sorted(grouped.indices))
+    every, orders = zip(*found, strict=True)
     return _joined(every), _joined(orders)
 
 
-def _joined(parts: list[pd.DataFrame]) -> pd.DataFrame:
+def _joined(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
     known = [part for part in parts if len(part)]
     return pd.concat(known, ignore_index=True) if known else parts[0]
 

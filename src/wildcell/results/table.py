@@ -1,12 +1,15 @@
 """The tables that a folder of runs ends in."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from wildcell.errors import StoreError
 from wildcell.metrics.headline import HEADLINE
+from wildcell.parallel import in_processes
 from wildcell.results.arm_cautions import trained_as_base
 from wildcell.results.arms import compare_arms
 from wildcell.results.compare import compare_models
@@ -48,19 +51,42 @@ def rank_runs(runs: Path) -> pd.DataFrame:
 def tables_of_runs(runs: Path) -> dict[str, pd.DataFrame]:
     """Return what the report is written from, by the names of its arguments, but the records."""
     material, references = material_of(runs), _references(runs)
-    ranks = rank(material.scores, references)
-    wanted = wanted_looks(without_shams(material.scores), material.conditions)
+    grouped = material.scores.groupby(QUESTION)
+
+    def of_question(key: tuple[str, str, str]) -> dict[str, pd.DataFrame]:
+        scores = grouped.get_group(key)
+        return {
+            "ranks": rank(scores, references),
+            "calibrated": calibrate_metrics(scores, references, material.halves),
+            "places": compare_models(scores, metrics=HEADLINE).places,
+        }
+
+    findings, wanted, *found = in_processes(
+        _called,
+        [
+            partial(find_all, material),
+            partial(wanted_looks, without_shams(material.scores), material.conditions),
+            *(partial(of_question, key) for key in sorted(grouped.indices)),
+        ],
+    )
+    every = {
+        name: pd.concat([tables[name] for tables in found], ignore_index=True) for name in found[0]
+    }
+    is_sealed = sealing(read_records(runs))
     return {
+        **every,
+        "ranks": every["ranks"].assign(sealing=every["ranks"]["model"].map(is_sealed)),
         "scores": material.scores,
-        "ranks": ranks.assign(sealing=ranks["model"].map(sealing(read_records(runs)))),
-        "calibrated": calibrate_metrics(material.scores, references, material.halves),
         "costs": material.costs,
         "conditions": material.conditions,
-        "findings": find_all(material),
-        "places": compare_models(material.scores, metrics=HEADLINE).places,
+        "findings": findings,
         "looks": read_looks(runs, wanted),
         **{name: read_split_tables(runs, name) for name in ("tree", "clusters")},
     }
+
+
+def _called(task: Callable[[], Any]) -> Any:
+    return task()
 
 
 def exported_of_runs(runs: Path) -> dict[str, Exported]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from wildcell.metrics.metric import METRICS
+from wildcell.parallel import in_processes
 from wildcell.results.rank import PSEUDO_MODELS, QUESTION, without_shams
 from wildcell.results.report import charts_of_models
 from wildcell.results.report.charts_of_looks import charts_of_looks
@@ -78,21 +79,24 @@ def write_report(
         "tree": tree,
         "clusters": clusters,
     }
+    tables = {**given, "ranks": ranks, "scores": scores, "runs": runs}
     apart = {
-        name: {} if table is None or table.empty else dict(list(table.groupby(QUESTION)))
-        for name, table in {**given, "scores": scores, "runs": runs}.items()
+        name: table.groupby(QUESTION)
+        for name, table in tables.items()
+        if table is not None and not table.empty
     }
-    questions = [
-        {
-            "id": f"question-{order}",
-            **question_view(
-                Asked(
-                    ranks=table,
-                    **{name: tables.get(key, pd.DataFrame()) for name, tables in apart.items()},
-                )
-            ),
+    places = {name: grouped.indices for name, grouped in apart.items()}
+
+    def view_of(key: tuple[str, str, str]) -> View:
+        own = {
+            name: grouped.get_group(key) for name, grouped in apart.items() if key in places[name]
         }
-        for order, (key, table) in enumerate(ranks.groupby(QUESTION, sort=True), start=1)
+        return question_view(Asked(**own))
+
+    keys = sorted(places["ranks"])
+    questions = [
+        {"id": f"question-{order}", **view}
+        for order, view in enumerate(in_processes(view_of, keys), start=1)
     ]
     text = {name: _part(file) for name, file in PARTS.items()}
     page = jinja2.Environment(
