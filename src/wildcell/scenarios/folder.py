@@ -277,12 +277,25 @@ def write_prediction(path: Path, prediction: Prediction) -> None:
 
 
 def read_prediction(path: Path) -> Prediction:
-    """Read what `write_prediction` wrote."""
+    """Read what `write_prediction` wrote.
+
+    Raises
+    ------
+    DataError
+        The file cannot be read.
+    PredictionError
+        It is no prediction, or does not say of what kind.
+    """
     cells = read_cells(path)
-    stated = cells.uns[UNS]
-    return prediction_from(
-        cells, expression=Expression(str(stated["expression"])), kind=Kind(str(stated["kind"]))
-    )
+    try:
+        stated = cells.uns[UNS]
+        expression, kind = Expression(str(stated["expression"])), Kind(str(stated["kind"]))
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise PredictionError(
+            f"{path} does not say in uns['{UNS}'] what its numbers (expression) and rows (kind) "
+            "are: it was not written by wildcell, or it is damaged."
+        ) from error
+    return prediction_from(cells, expression=expression, kind=kind)
 
 
 def prediction_from(cells: ad.AnnData, *, expression: Expression, kind: Kind) -> Prediction:
@@ -304,8 +317,8 @@ def prediction_from(cells: ad.AnnData, *, expression: Expression, kind: Kind) ->
         )
     obs = cells.obs[CONDITION].astype(str)
     if "total_counts" in cells.obs:
-        obs["total_counts"] = cells.obs["total_counts"].astype(float)
-    target_sum = cells.uns.get(UNS, {}).get("target_sum")
+        obs["total_counts"] = _numbers(cells.obs["total_counts"])
+    target_sum = _target_sum(cells.uns.get(UNS))
     X = cells.X if sparse.issparse(cells.X) else np.asarray(cells.X)
     return Prediction(
         X=X,
@@ -313,5 +326,25 @@ def prediction_from(cells: ad.AnnData, *, expression: Expression, kind: Kind) ->
         genes=np.array(cells.var_names, dtype=object),
         kind=kind,
         expression=expression,
-        target_sum=None if target_sum is None else float(target_sum),
+        target_sum=target_sum,
     )
+
+
+def _numbers(column: pd.Series) -> pd.Series:
+    try:
+        return column.astype(float)
+    except (TypeError, ValueError) as error:
+        raise PredictionError(
+            f"The prediction's obs[{column.name!r}] must be numbers: {error}"
+        ) from error
+
+
+def _target_sum(stated: Any) -> float | None:
+    """Return the library size that a prediction states, if it does."""
+    found = stated.get("target_sum") if isinstance(stated, Mapping) else None
+    try:
+        return None if found is None else float(found)
+    except (TypeError, ValueError) as error:
+        raise PredictionError(
+            f"uns['{UNS}']['target_sum'] of the prediction must be a number: {error}"
+        ) from error

@@ -16,7 +16,7 @@ import anndata as ad
 import h5py
 import pandas as pd
 
-from wildcell.errors import StoreError
+from wildcell.errors import DataError, StoreError
 from wildcell.guards.tables import read_parquet
 from wildcell.guards.texts import open_bytes
 
@@ -69,11 +69,20 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """Read what `write_table` wrote."""
+    """Read what `write_table` wrote.
+
+    Raises
+    ------
+    DataError
+        It cannot be read as a table.
+    """
     if path.suffix == ".parquet":
         return read_parquet(path)
     with open_bytes(path) as file:
-        return pd.read_csv(file)
+        try:
+            return pd.read_csv(file)
+        except ValueError as error:  # whatever the parser does not like is one
+            raise DataError(f"{path} cannot be read as a table: {error}") from error
 
 
 def write_text(path: Path, text: str) -> None:
