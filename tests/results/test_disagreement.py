@@ -176,15 +176,38 @@ def test_a_convention_that_turns_models_is_what_scores_vary_with(rng):
     assert of_turned.sum() == pytest.approx(1.0)
 
 
-def test_a_convention_that_knows_less_is_no_factor(rng):
+@pytest.mark.parametrize("lacking", ["metric", "models"])
+def test_a_convention_that_knows_less_is_no_factor_and_takes_nothing_away(rng, lacking):
     rising = np.arange(6)[:, None] + 0.1 * rng.random((6, 10))
     ours = table({"pearson_delta": rising, "cosine_lfc": rising})
-    theirs = table({"pearson_delta": rising[:, :1]}, preset="welch-test")
-    theirs = theirs[theirs["model"] == "m1"]
-    found = attribute_variance(by_preset(ours, theirs))
+    theirs = table({"pearson_delta": rising[::-1], "cosine_lfc": rising[::-1]}, preset="welch-test")
+    known = theirs["metric"] == "cosine_lfc" if lacking == "metric" else theirs["model"] == "m1"
 
-    assert "convention" not in set(found["source"])
-    assert found.set_index("source")["share"]["model"] > 0.5
+    pd.testing.assert_frame_equal(
+        attribute_variance(by_preset(ours, theirs[known])), attribute_variance({OURS: ours})
+    )
+
+
+def test_where_nothing_counts_nothing_is_attributed(rng):
+    scores = table({"pearson_delta": rng.random((6, 10))})
+    two = pd.concat([scores, scores.assign(dataset="e")])
+
+    assert attribute_variance({OURS: two}, metrics=[]).empty
+    assert attribute_over_datasets(two, metrics=[]).empty
+
+
+def test_data_sets_without_a_metric_in_common_are_not_compared(rng):
+    merits = {
+        name: means_and_noise(rng, [0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
+        for name in ("pearson_delta", "rmse")
+    }
+    here, there = (table({name: values}) for name, values in merits.items())
+    found = disagreement(
+        pd.concat([here, there.assign(dataset="e")]), REFERENCES, only_usable=False
+    )
+
+    assert ALL_DATASETS not in set(found.attribution["dataset"])
+    assert len(list(sentences(found))) == 2
 
 
 def test_data_sets_that_turn_models_are_what_scores_vary_with(rng):

@@ -34,7 +34,7 @@ def attribute_variance(
     ----------
     scores
         The long table, of any number of questions, by the name of the convention, ours first. The
-        convention is a factor where others have all that is asked of the same answers.
+        convention is a factor where others have scores of the same answers by all metrics of ours.
     metrics
         All of them if None; those that are one opinion should be there once.
 
@@ -45,12 +45,17 @@ def attribute_variance(
     than five contexts. Models, metrics, contexts and seeds that lack a score are left out.
     """
     rows = []
-    every = _together(scores, metrics)
-    ours = next(iter(scores), "")
+    tables = {
+        name: _merits(table, metrics).assign(convention=name) for name, table in scores.items()
+    }
+    ours = next(iter(tables.values()))
+    asked = set(ours["metric"])
+    every = pd.concat([one for one in tables.values() if asked <= set(one["metric"])])
+    of_ours = dict(iter(ours.groupby(QUESTION)))
     for question, table in every.groupby(QUESTION, sort=True):
         layout, factors = _layout(table, FACTORS)
-        if layout is None:
-            layout, factors = _layout(table[table["convention"] == ours], FACTORS)
+        if layout is None and question in of_ours:
+            layout, factors = _layout(of_ours[question], FACTORS)
         labels = dict(zip(QUESTION, question, strict=True))
         rows += [{**labels, **row} for row in _attributed(layout, factors, "context")]
     return pd.DataFrame(rows, columns=COLUMNS)
@@ -73,8 +78,7 @@ def attribute_over_datasets(
     As `attribute_variance`, `dataset` being "all data sets", a row a scenario, arm and source.
     """
     rows = []
-    every = _together({"": scores}, metrics)
-    for (scenario, arm), table in every.groupby(["scenario", "arm"], sort=True):
+    for (scenario, arm), table in _merits(scores, metrics).groupby(["scenario", "arm"], sort=True):
         if table["dataset"].nunique() < 2:
             continue
         layout, factors = _layout(table, OVER_DATASETS)
@@ -83,21 +87,14 @@ def attribute_over_datasets(
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _together(scores: Mapping[str, pd.DataFrame], metrics: Sequence[str] | None) -> pd.DataFrame:
-    """Return the merits of models under every convention, of metrics that all of them know."""
-    known = [set(table["metric"]) for table in scores.values()]
-    shared = set.intersection(*known) if known else set()
-    parts = []
-    for convention, table in scores.items():
-        own = without_shams(table)
-        own = own[~own["model"].isin(PSEUDO_MODELS) & own["metric"].isin(shared)]
-        own = own if metrics is None else own[own["metric"].isin(metrics)]
-        filled = [with_nulls(some) for _, some in own.groupby(QUESTION, sort=False)]
-        parts += [
-            some.assign(merit=merit(some["value"], some["metric"]), convention=convention)
-            for some in filled
-        ]
-    return pd.concat(parts, ignore_index=True)
+def _merits(scores: pd.DataFrame, metrics: Sequence[str] | None) -> pd.DataFrame:
+    """Return the scores of models with their merits, abstentions at their null value."""
+    own = without_shams(scores)
+    own = own[~own["model"].isin(PSEUDO_MODELS)]
+    own = own if metrics is None else own[own["metric"].isin(metrics)]
+    parts = [with_nulls(some) for _, some in own.groupby(QUESTION, sort=False)]
+    filled = pd.concat(parts) if parts else own
+    return filled.assign(merit=merit(filled["value"], filled["metric"]))
 
 
 def _attributed(
