@@ -143,23 +143,28 @@ def damaged(content, changes):
 def trouble(read, path):
     """Return what went wrong when a file was read by a copy of this process; "" for nothing."""
     said = path.parent / "said"
+    said.unlink(missing_ok=True)
     child = os.fork()
     if child == 0:
+        code = 1
         try:
             signal.alarm(AT_MOST_S)
             taken = int(STATM.read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
             resource.setrlimit(resource.RLIMIT_AS, (taken + AT_MOST_BYTES, -1))
             read(path)
+            code = 0
         except BenchmarkError:
-            pass
+            code = 0
         except BaseException:  # noqa: BLE001  whatever it is, it is told
             said.write_text(traceback.format_exc())
         finally:
-            os._exit(0)
+            os._exit(code)
     _, status = os.waitpid(child, 0)
+    if os.WIFSIGNALED(status):
+        return f"the process ended by signal {os.WTERMSIG(status)}"
     if status:
-        return f"the process ended by signal {status & 127}"
-    return said.read_text() if said.exists() else ""
+        return said.read_text() if said.exists() else "the process could not say what went wrong"
+    return ""
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -199,5 +204,7 @@ def test_a_file_that_breaks_its_reader_would_be_found(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"")
     assert "signal 14" in trouble(hang, path)
+    assert "signal 11" in trouble(lambda _: os.kill(os.getpid(), signal.SIGSEGV), path)
     assert "MemoryError" in trouble(lambda _: bytes(2**40), path)
-    assert trouble(lambda _: os.kill(os.getpid(), signal.SIGSEGV), path) != ""
+    assert "KeyError" in trouble(lambda _: {}["a"], path)
+    assert trouble(lambda _: None, path) == ""
