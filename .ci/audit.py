@@ -21,8 +21,18 @@ ALLOWED: Mapping[str, str] = {"wildcell": "the project itself"}
 """Packages whose licences are not looked at, and why."""
 
 
-def advisories() -> list[dict[str, Any]] | None:
-    """Return what pip-audit says of each pinned package; None where it cannot ask."""
+class UnreachableError(Exception):
+    """Nobody could be asked for advisories."""
+
+
+def advisories() -> list[dict[str, Any]]:
+    """Return what pip-audit says of each pinned package.
+
+    Raises
+    ------
+    UnreachableError
+        It says nothing.
+    """
     command = [
         *(sys.executable, "-m", "pip_audit", "--requirement", str(ROOT / "constraints.txt")),
         *("--no-deps", "--disable-pip", "--format", "json", "--progress-spinner", "off"),
@@ -31,19 +41,19 @@ def advisories() -> list[dict[str, Any]] | None:
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=AT_MOST_S, check=False
         )
+    except subprocess.TimeoutExpired as error:
+        raise UnreachableError(f"no answer in {AT_MOST_S} s") from error
+    try:
         return list(json.loads(done.stdout)["dependencies"])
-    except (subprocess.TimeoutExpired, json.JSONDecodeError, KeyError):
-        return None
+    except (json.JSONDecodeError, KeyError) as error:
+        raise UnreachableError(done.stderr.strip().rpartition("\n")[2]) from error
 
 
 def licences() -> list[dict[str, str]]:
     """Return the name, version and licence of each installed package."""
-    command = ["pip-licenses", "--from=mixed", "--format=json"]
+    program = Path(sys.executable).with_name("pip-licenses")
     done = subprocess.run(
-        [str(Path(sys.executable).with_name(command[0])), *command[1:]],
-        capture_output=True,
-        text=True,
-        check=True,
+        [str(program), "--from=mixed", "--format=json"], capture_output=True, text=True, check=True
     )
     return list(json.loads(done.stdout))
 
@@ -70,15 +80,15 @@ def first_line(licence: str) -> str:
 
 
 def main() -> None:
-    pinned, installed = advisories(), licences()
+    installed, known = licences(), []
     for package in installed:
         print(f"{package['Name']} {package['Version']}: {first_line(package['License'])}")
-    known = [package for package in pinned or () if "skip_reason" not in package]
-    print(
-        f"\nAdvisories were looked up for {len(known)} of {len(pinned)} pinned packages."
-        if pinned is not None
-        else "\nAdvisories could not be reached: nothing is known of vulnerabilities."
-    )
+    try:
+        pinned = advisories()
+        known = [package for package in pinned if "skip_reason" not in package]
+        print(f"\nAdvisories were looked up for {len(known)} of {len(pinned)} pinned packages.")
+    except UnreachableError as error:
+        print(f"\nNothing is known of vulnerabilities: advisories could not be reached: {error}.")
     troubles = [*vulnerable(known), *refused(installed)]
     print("\n".join(troubles) or f"Licences of {len(installed)} packages are ones to depend on.")
     sys.exit(bool(troubles))

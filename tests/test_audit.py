@@ -1,7 +1,9 @@
 """What is depended on: vulnerabilities and licences that bind are found, unknown ones told."""
 
 import importlib.util
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -35,7 +37,10 @@ def test_licences_that_bind_are_refused(audit, licence, is_refused):
 
 
 def ended(audit, monkeypatch, capsys, pinned, licence="MIT"):
-    monkeypatch.setattr(audit, "advisories", lambda: pinned)
+    if pinned is None:
+        monkeypatch.setattr(audit, "sys", SimpleNamespace(executable="/bin/false", exit=sys.exit))
+    else:
+        monkeypatch.setattr(audit, "advisories", lambda: pinned)
     monkeypatch.setattr(
         audit, "licences", lambda: [{"Name": "one", "Version": "1.0", "License": licence}]
     )
@@ -56,6 +61,8 @@ def test_what_could_not_be_looked_up_is_told(audit, monkeypatch, capsys):
     assert not failed
     assert "0 of 1 pinned packages" in said
 
+
+def test_that_nobody_could_be_asked_is_told(audit, monkeypatch, capsys):
     failed, said = ended(audit, monkeypatch, capsys, None)
     assert not failed
     assert "could not be reached" in said
