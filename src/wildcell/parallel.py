@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from itertools import pairwise
 from multiprocessing import get_context
 from typing import Any, TypeVar, cast
@@ -11,6 +12,8 @@ from typing import Any, TypeVar, cast
 import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from wildcell.errors import StoreError
 
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 Item = TypeVar("Item")
@@ -52,6 +55,11 @@ def in_processes(function: Callable[[Item], Result], items: Sequence[Item]) -> l
     items
         Its arguments, few and long.
 
+    Raises
+    ------
+    StoreError
+        A process was killed.
+
     Examples
     --------
     >>> in_processes(len, ["a", "bcd"])
@@ -60,10 +68,16 @@ def in_processes(function: Callable[[Item], Result], items: Sequence[Item]) -> l
     n = min(cores(), len(items))
     if n < 2 or sys.platform != "linux" or _Errand.is_here:
         return [function(item) for item in items]
-    with ProcessPoolExecutor(
-        n, get_context("fork"), initializer=_Errand.take, initargs=(function, items)
-    ) as pool:
-        return list(pool.map(_Errand.do, range(len(items))))
+    try:
+        with ProcessPoolExecutor(
+            n, get_context("fork"), initializer=_Errand.take, initargs=(function, items)
+        ) as pool:
+            return list(pool.map(_Errand.do, range(len(items))))
+    except BrokenProcessPool as error:
+        raise StoreError(
+            f"A process that shared the work was killed, which is what a system does that is short "
+            f"of memory. Set {THREADS}=1 to do all of it in one."
+        ) from error
 
 
 class _Errand:

@@ -1,6 +1,6 @@
 """The report: one HTML file that says what was asked, answered, and not answered."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
 
@@ -70,34 +70,20 @@ def write_report(
     StoreError
         The file cannot be written.
     """
-    given = {
-        "calibrated": calibrated,
-        "costs": costs,
-        "conditions": conditions,
-        "places": places,
-        "looks": looks,
-        "tree": tree,
-        "clusters": clusters,
-    }
-    tables = {**given, "ranks": ranks, "scores": scores, "runs": runs}
-    apart = {
-        name: table.groupby(QUESTION)
-        for name, table in tables.items()
-        if table is not None and not table.empty
-    }
-    places = {name: grouped.indices for name, grouped in apart.items()}
-
-    def view_of(key: tuple[str, str, str]) -> View:
-        own = {
-            name: grouped.get_group(key) for name, grouped in apart.items() if key in places[name]
+    questions = _questions(
+        {
+            "ranks": ranks,
+            "scores": scores,
+            "runs": runs,
+            "calibrated": calibrated,
+            "costs": costs,
+            "conditions": conditions,
+            "places": places,
+            "looks": looks,
+            "tree": tree,
+            "clusters": clusters,
         }
-        return question_view(Asked(**own))
-
-    keys = sorted(places["ranks"])
-    questions = [
-        {"id": f"question-{order}", **view}
-        for order, view in enumerate(in_processes(view_of, keys), start=1)
-    ]
+    )
     text = {name: _part(file) for name, file in PARTS.items()}
     page = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -115,6 +101,23 @@ def write_report(
         hardware=_merged(runs["hardware"]),
     )
     write_text(out, html)
+
+
+def _questions(tables: Mapping[str, pd.DataFrame | None]) -> list[View]:
+    """Return what is shown of each question, sorted; tables have the names of those of `Asked`."""
+    apart = {
+        name: table.groupby(QUESTION)
+        for name, table in tables.items()
+        if table is not None and not table.empty
+    }
+    rows = {name: grouped.indices for name, grouped in apart.items()}
+
+    def view_of(key: tuple[str, str, str]) -> View:
+        own = {name: grouped.get_group(key) for name, grouped in apart.items() if key in rows[name]}
+        return question_view(Asked(**own))
+
+    views = in_processes(view_of, sorted(rows["ranks"]))
+    return [{"id": f"question-{order}", **view} for order, view in enumerate(views, start=1)]
 
 
 def _part(name: str) -> str:
