@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from wildcell.sweeps.cluster import connected, shares_of, sweep_on_cluster
 N_WORKERS = 4
 WATCH = """
 import subprocess, sys, time
+from ipaddress import ip_network
 from pathlib import Path
 while not [path for path in Path(sys.argv[1]).rglob("run.json")]:
     time.sleep(0.05)
@@ -59,6 +61,8 @@ def start(tmp_path):
         process.kill()
     for process in processes:
         process.wait()
+    for printed in sorted(tmp_path.glob("dask_*.txt")):
+        sys.stdout.write(f"{printed.name}:\n{printed.read_text(errors='replace')[-2000:]}\n")
 
 
 def start_scheduler(start, host):
@@ -81,12 +85,22 @@ def cluster(start):
     return address, [start_worker(start, address, "127.0.0.1") for _ in range(N_WORKERS)]
 
 
+def own_network(number):
+    """Return a network of two hosts by a number: others have another."""
+    networks = ip_network("10.192.0.0/10")
+    n_networks = 2 ** (30 - networks.prefixlen)
+    return ip_network((int(networks.network_address) + 4 * (number % n_networks), 30))
+
+
 @pytest.fixture
 def apart(start):
-    """Return the address of a cluster one worker of which is on a network of its own, and a cut."""
+    """Return the address of a cluster one worker of which is on a network of its own, and a cut.
+
+    Names and addresses are this process's own: another run, or one that was killed, has others.
+    """
     name = f"wildcell-{os.getpid()}"
     here, there = f"wch{os.getpid()}", f"wct{os.getpid()}"
-    ours, theirs = "10.213.77.1", "10.213.77.2"
+    ours, theirs = map(str, list(own_network(os.getpid()).hosts()))
     if subprocess.run(["ip", "netns", "add", name], capture_output=True, check=False).returncode:
         pytest.skip("a network of one's own needs the right to make one")
     within = ["ip", "netns", "exec", name]

@@ -204,7 +204,8 @@ def samples_of(scores: pd.DataFrame) -> dict[str, dict[str, Sample]]:
     """
     shaken = [name for name in (*SHAKEN, *SHAKEN_UNDER) if name in scores]
     columns = ["metric", "model", *CONDITION, *PARTS, *shaken]
-    filled = with_nulls(scores[[*columns, "seed", "status", "null"]])
+    read = [*columns, "status", "null", *(["seed"] if shaken else [])]
+    filled = with_nulls(scores[read])
     grouped = filled[columns].groupby(columns[:4], sort=False)
     mean = grouped.mean()
     if shaken:
