@@ -1,9 +1,10 @@
 """What the pages say is tried: their Python, their marked commands, their links, their tables.
 
 A comment above a fenced block says what becomes of it: `<!-- file: NAME -->` writes it to a file,
-`<!-- run -->` runs its commands, `<!-- output -->` holds it against what the commands before it
-printed (`...` for lines left out; numbers may differ a little). Python without a comment is run.
-What cannot be is `<!-- shown: WHY -->`; its commands of wildcell must be understood all the same.
+`<!-- run -->` runs its commands (`<!-- run: exits with 1 -->`: which end so), `<!-- output -->` is
+held against what the commands before it printed (`...` for lines left out; numbers may differ a
+little). Python without a comment is run. What cannot be is `<!-- shown: WHY -->`; its commands of
+wildcell must be understood all the same.
 """
 
 import re
@@ -38,7 +39,7 @@ FENCE = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
-MARK = r"^<!-- (?:run|output|file: \S+|shown: [^>\n]+) -->$"
+MARK = r"^<!-- (?:run(?:: exits with \d)?|output|file: \S+|shown: [^>\n]+) -->$"
 TOLERANCE = 0.02
 
 
@@ -88,7 +89,7 @@ def test_what_a_page_shows_works(page, tmp_path, monkeypatch, capsys):
             assert_shown(block.text, printed)
         elif block.mark == "run":
             for command in commands_of(block.text):
-                run_apart(command)
+                run_apart(command, int(block.name[-1:] or 0))
             printed = capsys.readouterr().out
         elif block.mark == "shown":
             continue
@@ -126,14 +127,16 @@ def forget_at_the_end(patch):
         patch.delitem(sys.modules, name)
 
 
-def run_apart(command):
-    """Run a command as in a process of its own."""
+def run_apart(command, code):
+    """Run a command as in a process of its own, which is to end with a code."""
     with pytest.MonkeyPatch.context() as patch:
         forget_at_the_end(patch)
+        found = 0
         try:
             run(command)
         except SystemExit as end:
-            assert not end.code, command  # noqa: PT017  to end is no failure
+            found = end.code or 0
+        assert found == code, command
 
 
 def run(command):

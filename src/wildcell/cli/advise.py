@@ -4,6 +4,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from wildcell.cli.progress import say
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -77,7 +79,7 @@ def advise(
     _print_needs(list(chosen["model"]))
     if out is not None:
         write_table(out, found)
-        print(f"Wrote {out}")
+        say(f"Wrote {out}")
 
 
 def _nearest(dataset: str, known: "pd.DataFrame") -> str:
@@ -114,4 +116,4 @@ def _print_needs(models: list[str]) -> None:
                 [card.extra] if card.extra else []
             )
             if needs:
-                print(f"{name} needs {', '.join(needs)}.")
+                say(f"{name} needs {', '.join(needs)}.")

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from wildcell.cli.progress import say
+
 
 def predict(
     task_folder: Path,
@@ -69,9 +71,9 @@ def predict(
         ) from error
     write_prediction(out, prediction)
     n_answered = len(prediction.obs[CONDITION].drop_duplicates())
-    print(f"Wrote {out}: {n_answered} of {len(reasons)} conditions answered.")
+    say(f"Wrote {out}: {n_answered} of {len(reasons)} conditions answered.")
     for reason in sorted(set(reasons) - {""}):
-        print(f"Not applicable to {(reasons == reason).sum()} conditions: {reason}.")
+        say(f"Not applicable to {(reasons == reason).sum()} conditions: {reason}.")
 
 
 def run(
@@ -206,10 +208,10 @@ def run(
             on_run=show,
         )
     n_new = sum(outcome.is_new for outcome in outcomes)
-    print(f"{n_new} runs finished now, {len(outcomes) - n_new} were finished before, in {runs}.")
+    say(f"{n_new} runs finished now, {len(outcomes) - n_new} were finished before, in {runs}.")
     ends = [outcome.record for outcome in outcomes if outcome.record["status"] != "ok"]
     for (status, name, reason), n in Counter(
         (end["status"], end["model"], end["reason"]) for end in ends
     ).items():
-        print(f"{status}: {name} in {n} runs: {reason}")
-    print(f"See them with: wildcell rank {runs} and wildcell report {runs}")
+        say(f"{status}: {name} in {n} runs: {reason}")
+    say(f"See them with: wildcell rank {runs} and wildcell report {runs}")

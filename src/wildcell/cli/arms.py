@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wildcell.cli.progress import say
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -46,13 +48,13 @@ def arms(
         *trained_alike(records),
         *few_paired(shown),
     ):
-        print(sentence)
+        say(sentence)
     if out is not None:
         write_table(out, table)
     for question, rows in shown.groupby(["scenario", "dataset"], sort=True):
         _print_question(" / ".join(map(str, question)), metric, rows, base)
     if base is None:
-        print(f"\nName the arm to compare with: --base {min(table['arm'], default='ARM')}")
+        say(f"\nName the arm to compare with: --base {min(table['arm'], default='ARM')}")
 
 
 def _print_question(title: str, metric: str, rows: "pd.DataFrame", base: str | None) -> None:

@@ -5,6 +5,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from wildcell.cli.progress import say
+
 
 def split(
     scenario: str,
@@ -114,7 +116,7 @@ def split(
         origin = question.truth.origin
         names = (origin.scenario, origin.dataset, origin.arm, seed)
         write_split_tables(beside, asked.tables, names)
-    print(f"Task: {out} ({len(question.task.query.conditions)} conditions asked)")
-    print(f"Truth, for the judge alone: {place}")
+    say(f"Task: {out} ({len(question.task.query.conditions)} conditions asked)")
+    say(f"Truth, for the judge alone: {place}")
     if asked.tables:
-        print(f"What the split follows from: {beside} ({', '.join(asked.tables)})")
+        say(f"What the split follows from: {beside} ({', '.join(asked.tables)})")

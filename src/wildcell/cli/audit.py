@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Literal
 
+from wildcell.cli.progress import say
+
 
 def audit(
     question: Path,
@@ -47,13 +49,13 @@ def audit(
             case = case_of_split(question, data, aliases=names, strict=strict, claim=claim or "")
         found = examine(case)
     for leak in found.leaks:
-        print(f"{'LEAK' if leak.stops else 'mark'}: {leak}")
+        say(f"{'LEAK' if leak.stops else 'mark'}: {leak}")
     for words, reason in found.skipped.items():
-        print(f"not checked: {words} ({reason})")
+        say(f"not checked: {words} ({reason})")
     seen = f"{found.n_test} test cells and {found.n_train} training cells"
     n_stops = sum(leak.stops for leak in found.leaks)
     n_marks = len(found.leaks) - n_stops
-    print(
+    say(
         f"{n_stops or 'No'} leak{'' if n_stops == 1 else 's'} found, "
         f"{n_marks} mark{'' if n_marks == 1 else 's'}, among {seen}, {len(found.checks)} checks."
     )

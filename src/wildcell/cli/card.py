@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from wildcell.cli.progress import say
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -57,12 +59,12 @@ def card(
         write_card(out, made)
     _show(made)
     if out is not None:
-        print(f"\nTables: {out}")
+        say(f"\nTables: {out}")
 
 
 def _show(made: "Card") -> None:
     _show_summary(made)
-    print("\nContexts")
+    say("\nContexts")
     _print_table(_context_cells(made.contexts))
     _show_largest(made.conditions)
     _show_targets(made.targets)
@@ -77,7 +79,7 @@ def _show_summary(made: "Card") -> None:
         count(facts[f"n_{noun}s"], noun)
         for noun in ("cell", "control", "gene", "context", "perturbation", "condition")
     ]
-    print(f"{made.dataset}: {', '.join(sizes)}")
+    say(f"{made.dataset}: {', '.join(sizes)}")
     scale = facts["expression"] + (" of a subset of the genes" if facts["gene_subset"] else "")
     for name, value in [
         ("expression", scale),
@@ -88,7 +90,7 @@ def _show_summary(made: "Card") -> None:
         ("citation", facts["citation"]),
         ("fingerprint", made.fingerprint),
     ]:
-        print(f"  {name:<13} {value or '-'}")
+        say(f"  {name:<13} {value or '-'}")
 
 
 def _context_cells(contexts: "pd.DataFrame") -> dict[str, Sequence[Any]]:
@@ -129,7 +131,7 @@ def _show_largest(conditions: "pd.DataFrame") -> None:
     largest = conditions.dropna(subset=["signal"]).nlargest(AT_MOST, "signal")
     if largest.empty:
         return
-    print(f"\nLargest effects, of {len(conditions)} conditions")
+    say(f"\nLargest effects, of {len(conditions)} conditions")
     _print_table(
         {
             "context": list(largest["context"]),
@@ -145,21 +147,21 @@ def _show_targets(targets: "pd.DataFrame") -> None:
     from wildcell.results.words import listed
 
     if targets.empty:
-        print("\nNo perturbation targets a gene by name.")
+        say("\nNo perturbation targets a gene by name.")
         return
     told = targets[targets["status"] == Status.OK]
     moved = told[told["as_expected"]]
-    print(
+    say(
         f"\nTargets: {len(moved)} of {len(told)} measured move as expected, "
         f"{int((moved['z'].abs() > 2).sum())} of them by more than two standard errors."
     )
     against = told[~told["as_expected"]]
     if len(against):
         places = [f"{row.component} in {row.context}" for row in against.itertuples()]
-        print(f"  Against expectation: {listed(places, at_most=AT_MOST)}.")
+        say(f"  Against expectation: {listed(places, at_most=AT_MOST)}.")
     absent = sorted(set(targets.loc[targets["gene"] == "", "component"]))
     if absent:
-        print(f"  Not among the genes: {listed(absent, at_most=AT_MOST)}.")
+        say(f"  Not among the genes: {listed(absent, at_most=AT_MOST)}.")
 
 
 def _show_reasons(conditions: "pd.DataFrame") -> None:
@@ -175,7 +177,7 @@ def _show_reasons(conditions: "pd.DataFrame") -> None:
     for status, words in reasons.items():
         n = int((conditions["systematic_status"] == status).sum())
         if n:
-            print(f"{words} ({count(n, 'condition')}).")
+            say(f"{words} ({count(n, 'condition')}).")
 
 
 def _print_table(columns: dict[str, Sequence[Any]]) -> None:

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from wildcell.cli.progress import say
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -59,7 +61,7 @@ def compare(
         shown = [metric or headline_metric(rank_runs(runs))]
         found = compare_models(scores, metrics=shown if out is None else None, margin=margin)
     for sentence in unfinished(read_records(runs)):
-        print(sentence)
+        say(sentence)
     if out is not None:
         write_table(out, found.pairs)
         write_table(out.with_name(f"{out.stem}.models{out.suffix}"), found.places)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from wildcell.cli.progress import say
+
 if TYPE_CHECKING:
     import pandas as pd
     from rich.table import Table
@@ -70,9 +72,9 @@ def rank(
         ranks = rank_runs(runs) if by is None else rank_runs_in_strata(runs, by=by, bins=bins)
         records = read_records(runs)
     for sentence in unfinished(records):
-        print(sentence)
+        say(sentence)
     if sentence := sealing_sentence(records):
-        print(sentence)
+        say(sentence)
     if out is not None:
         write_table(out, ranks)
     if by is not None or means:
@@ -108,8 +110,8 @@ def report(runs: Path, /, *, out: Path = Path("report.html")) -> None:
         records = read_records(runs)
         write_report(out, **tables_of_runs(runs), runs=records)
     for sentence in unfinished(records):
-        print(sentence)
-    print(f"Wrote {out}")
+        say(sentence)
+    say(f"Wrote {out}")
 
 
 def _print_headlines(ranks: "pd.DataFrame") -> None:

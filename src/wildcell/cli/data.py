@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from wildcell.cli.progress import say
 from wildcell.datasets.curate_options import CurateOptions
 
 if TYPE_CHECKING:
@@ -27,10 +28,10 @@ def check(file: Path, /) -> None:
         cells = read_cells(file)
         problems = check_cells(cells)
     for problem in problems:
-        print(problem)
+        say(problem)
     if problems:
         raise SystemExit(1)
-    print(f"{file} is a curated data set: {_summary(cells)}.")
+    say(f"{file} is a curated data set: {_summary(cells)}.")
 
 
 def curate(
@@ -58,8 +59,8 @@ def curate(
     with working("curating"):
         done = curate_file(source, destination, options)
     for sentence in done:
-        print(sentence)
-    print(f"Wrote {destination}: {_summary(read_cells(destination))}.")
+        say(sentence)
+    say(f"Wrote {destination}: {_summary(read_cells(destination))}.")
 
 
 def _summary(cells: "ad.AnnData") -> str:

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from wildcell.cli.progress import say
+
 SCENARIOS = ["unseen-context", "unseen-perturbation", "unseen-combination"]
 SEEDS = [0, 1]
 
@@ -30,5 +32,5 @@ def demo(*, out: Path = Path("demo")) -> None:
     write_table(out / "leaderboard.csv", tables["ranks"])
     page = out / "report.html"
     write_report(page, **tables, runs=read_records(runs))
-    print(f"Leaderboard: {out / 'leaderboard.csv'}")
-    print(f"Report: {page.resolve().as_uri()}")
+    say(f"Leaderboard: {out / 'leaderboard.csv'}")
+    say(f"Report: {page.resolve().as_uri()}")

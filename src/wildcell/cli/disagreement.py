@@ -5,6 +5,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from wildcell.cli.progress import say
+
 
 def disagreement(
     runs: Path,
@@ -44,4 +46,4 @@ def disagreement(
     if out is not None:
         for name, table in found.tables().items():
             write_table(out / f"{name}.csv", table)
-        print(f"\nWrote {len(found.tables())} tables to {out}")
+        say(f"\nWrote {len(found.tables())} tables to {out}")

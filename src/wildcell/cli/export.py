@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Literal
 
+from wildcell.cli.progress import say
+
 
 def export(
     runs: Path,
@@ -41,7 +43,7 @@ def export(
         columns = ", ".join(f"`{column}`" for column in one.table.columns)
         lines += [f"- `{file}`, {len(one.table):,} rows: {one.about} Columns: {columns}."]
     write_text(out / "README.md", "\n".join([*lines, ""]))
-    print(f"Wrote {len(found)} tables and README.md to {out}")
+    say(f"Wrote {len(found)} tables and README.md to {out}")
 
 
 def figures(runs: Path, /, *, out: Path = Path("figures")) -> None:
@@ -66,4 +68,4 @@ def figures(runs: Path, /, *, out: Path = Path("figures")) -> None:
         tables = tables_of_runs(runs)
         ranks = tables.pop("ranks")
         written = write_figures(out, ranks=ranks, runs=read_records(runs), tables=tables)
-    print(f"Wrote {len(written)} figures, each as .svg and .pdf, and README.md to {out}")
+    say(f"Wrote {len(written)} figures, each as .svg and .pdf, and README.md to {out}")

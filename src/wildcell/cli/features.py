@@ -20,6 +20,7 @@ from wildcell.cli.feature_options import (
     Recipients,
     RegulonOptions,
 )
+from wildcell.cli.progress import say
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -257,12 +258,12 @@ def show(file: Path, /, *, data: Names = None, data_option: Names = None) -> Non
 
     table = read_graph(file) if is_graph_file(file) else read_features(file)
     origin = read_origin(file)
-    print(f"{file}: {_size(table)}, fingerprint {fingerprint(table)}.")
+    say(f"{file}: {_size(table)}, fingerprint {fingerprint(table)}.")
     for key in ("kind", "cells", "options", "sources", "datasets", "versions"):
         if origin.get(key):
-            print(f"{key}: {_words(origin[key])}")
+            say(f"{key}: {_words(origin[key])}")
     for remark, names in origin.get("remarks", {}).items():
-        print(f"{len(names)} {remark}: {', '.join(names)}")
+        say(f"{len(names)} {remark}: {', '.join(names)}")
     for screen in _load(data, data_option):
         _report(screen, lacking_features(screen, _described(table)), table, at_most=None)
 
@@ -281,7 +282,7 @@ def _names(
     components = {name for screen in screens for name in screen.components["component"].astype(str)}
     n = n_matched_but_for_case(components, names)
     if n and not ignore_case:
-        print(f"{n} components would be found with --ignore-case.")
+        say(f"{n} components would be found with --ignore-case.")
     return match_names(components, names, ignore_case=ignore_case)
 
 
@@ -302,7 +303,7 @@ def _write_reduced(
         reduced = reduce_membership(membership, n_dimensions=options["n_dimensions"], prefix=kind)
     names = _names(screens, membership.genes, ignore_case=recipients.ignore_case)
     kept = reduced.kept[list(names.values())].set_axis(list(names))
-    print(
+    say(
         f"{len(membership.genes)} genes in {len(membership.sets)} sets; the features keep "
         f"{reduced.kept.mean():.0%} of their memberships."
     )
@@ -343,10 +344,10 @@ def _write(
     )
     identity = (write_graph if _is_graph(table) else write_features)(out, table, origin)
     for remark, names in origin.remarks.items():
-        print(f"{len(names)} {remark}: {_listing(names, N_NAMED)}.")
+        say(f"{len(names)} {remark}: {_listing(names, N_NAMED)}.")
     for screen in screens:
         _report(screen, lacking[screen.name], table, at_most=N_NAMED)
-    print(f"Wrote {out}: {_size(table)}, fingerprint {identity}.")
+    say(f"Wrote {out}: {_size(table)}, fingerprint {identity}.")
 
 
 def _load(data: Sequence[str] | None, data_option: Sequence[str] | None) -> list["Dataset"]:
@@ -381,9 +382,9 @@ def _report(
 ) -> None:
     what = "neighbours" if _is_graph(table) else "features"
     n = screen.components["component"].nunique()
-    print(f"{screen.name}: {n - len(lacking)} of {n} components have {what}.")
+    say(f"{screen.name}: {n - len(lacking)} of {n} components have {what}.")
     if lacking:
-        print(f"Without: {_listing(lacking, at_most)}.")
+        say(f"Without: {_listing(lacking, at_most)}.")
 
 
 def _listing(names: Sequence[str], at_most: int | None) -> str:

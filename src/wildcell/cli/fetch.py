@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from wildcell.cli.progress import say
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -62,8 +64,8 @@ def fetch(
             on_progress=on_progress,
         )
     for sentence in fetched.account:
-        print(sentence)
-    print(f"Wrote {fetched.path}." if fetched.account else f"{fetched.path} is there already.")
+        say(sentence)
+    say(f"Wrote {fetched.path}." if fetched.account else f"{fetched.path} is there already.")
 
 
 @contextmanager

@@ -5,6 +5,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from wildcell.cli.progress import say
+
 
 def findings(
     runs: Path,
@@ -55,4 +57,4 @@ def findings(
         write_json(out / "findings.json", {"findings": known.to_dict("records"), "margin": margin})
         write_text(out / "findings.md", as_markdown(found))
         write_table(out / "conditions.csv", condition_wins_of_runs(runs))
-        print(f"\nWrote {out}/findings.md, .csv and .json, and conditions.csv")
+        say(f"\nWrote {out}/findings.md, .csv and .json, and conditions.csv")

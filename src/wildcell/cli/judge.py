@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from wildcell.cli.progress import say
 from wildcell.names import Expression
 
 if TYPE_CHECKING:
@@ -156,16 +157,16 @@ def _score(
     with working("scoring"):
         judgement = by_metrics(predictions, truth, asked, reading, train=train, cache=cache)
     for sentence in judgement.notes:
-        print(sentence)
+        say(sentence)
     if runs is not None:
         for folder in judgement.keep(runs):
-            print(f"Kept in {folder}")
+            say(f"Kept in {folder}")
     write_table(out, judgement.scores)
-    print(f"Wrote {out}")
+    say(f"Wrote {out}")
     _print_means(summary_table(judgement.ranks, asked), list(judgement.results), list(predictions))
     _print_over_contexts(means_table(judgement.ranks, list(predictions), asked))
     for name in predictions:
-        print(summary_sentence(judgement.ranks, name, asked))
+        say(summary_sentence(judgement.ranks, name, asked))
 
 
 def _score_by_preset(
@@ -189,16 +190,14 @@ def _score_by_preset(
             predictions, truth, preset, reading, metrics=metrics, train=train, runs=runs
         )
     for sentence in result.notes:
-        print(sentence)
+        say(sentence)
     write_table(out, result.scores)
-    print(f"Wrote {out}")
+    say(f"Wrote {out}")
     _print_means(result.means, list(predictions), list(predictions))
     for name, scores in result.scores.groupby("model", sort=False):
         if sentence := without_score(scores):
-            print(f"{name}: {sentence}")
-    print(
-        f"As {result.preset.mirrors} scores it; what that leaves out is in docs/reference/presets."
-    )
+            say(f"{name}: {sentence}")
+    say(f"As {result.preset.mirrors} scores it; what that leaves out is in docs/reference/presets.")
 
 
 def _print_means(means: "pd.DataFrame", models: list[str], predictions: list[str]) -> None:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from wildcell.cli.progress import say
+
 if TYPE_CHECKING:
     from wildcell.metrics.metric import Metric
     from wildcell.scenarios.scenario import Scenario
@@ -16,7 +18,7 @@ def datasets() -> None:
         ("name", "what it is"),
         [(name, _first_line(DATASETS.get(name))) for name in DATASETS.names()],
     )
-    print("\nA path to a curated .h5ad or .zarr file does as well; make one with: wildcell curate")
+    say("\nA path to a curated .h5ad or .zarr file does as well; make one with: wildcell curate")
 
 
 def scenarios(name: str | None = None, /) -> None:
@@ -39,7 +41,7 @@ def scenarios(name: str | None = None, /) -> None:
         arms = f"{scenario.default_arm} and {n_others} more" if n_others else scenario.default_arm
         rows.append((listed, scenario.question, arms, scenario.reference))
     _print_table(("name", "question", "arms", "reference"), rows)
-    print("\nThe arms of one: wildcell scenarios NAME")
+    say("\nThe arms of one: wildcell scenarios NAME")
 
 
 def models() -> None:
@@ -55,7 +57,7 @@ def models() -> None:
     lacking = [MODELS.get(name) for name in MODELS.names() if not MODELS.get(name).is_installed]
     for extra in sorted({card.extra for card in lacking}):
         names = ", ".join(card.name for card in lacking if card.extra == extra)
-        print(f"\nNot installed: {names}. To run them: pip install 'wildcell[{extra}]'")
+        say(f"\nNot installed: {names}. To run them: pip install 'wildcell[{extra}]'")
 
 
 def metrics(name: str | None = None, /) -> None:
@@ -97,7 +99,7 @@ def presets() -> None:
 def _print_arms(scenario: "Scenario") -> None:
     from wildcell.scenarios.needed_features import needs_features
 
-    print(f"{scenario.name}: {scenario.question}\n")
+    say(f"{scenario.name}: {scenario.question}\n")
     rows = []
     for arm, words in scenario.arms.items():
         told = f"{arm} (default)" if arm == scenario.default_arm else arm
@@ -131,7 +133,7 @@ def _print_card(card: "Metric") -> None:
         "second panel": twin,
         "source": card.cite or "-",
     }
-    print(f"{card.name}: {card.summary}\n")
+    say(f"{card.name}: {card.summary}\n")
     _print_table(("", ""), rows.items())
 
 

@@ -5,6 +5,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from wildcell.cli.progress import say
+
 
 def lock(
     *,
@@ -34,4 +36,4 @@ def lock(
     remark = f"{n_hashed} of {len(packages)} packages have hashes."
     write_text(out, lock_text(packages, remark=remark))
     n_local = sum(package.is_local for package in packages)
-    print(f"Wrote {out}: {len(packages)} packages, {n_hashed} with hashes, {n_local} from folders.")
+    say(f"Wrote {out}: {len(packages)} packages, {n_hashed} with hashes, {n_local} from folders.")

@@ -4,6 +4,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from wildcell.cli.progress import say
 from wildcell.errors import BenchmarkError
 
 if TYPE_CHECKING:
@@ -114,13 +115,13 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         build_app(is_overview=given[:1] in ([], ["--help"], ["-h"]))(given)
     except BenchmarkError as error:
-        print(f"wildcell: {error}", file=sys.stderr)
+        say(f"wildcell: {error}", to=sys.stderr)
         raise SystemExit(1) from error
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
     except KeyboardInterrupt:
-        print("wildcell: stopped; finished runs are kept.", file=sys.stderr)
+        say("wildcell: stopped; finished runs are kept.", to=sys.stderr)
         raise SystemExit(130) from None
 
 

@@ -3,7 +3,7 @@
 import pandas as pd
 from rich.table import Table
 
-from wildcell.cli.progress import number, printer
+from wildcell.cli.progress import number, printer, say
 from wildcell.results.means import MICRO
 from wildcell.results.rank import EVERY_CATEGORY
 
@@ -33,9 +33,9 @@ def print_means(title: str, ranks: pd.DataFrame) -> None:
         )
     _print_titled(title, shown)
     if (rows["mean_kind"] == MICRO).any():
-        print("Ranked by micro, the ratio of sums over all conditions.")
+        say("Ranked by micro, the ratio of sums over all conditions.")
     else:
-        print("Ranked by macro, in which every context has equal weight.")
+        say("Ranked by macro, in which every context has equal weight.")
 
 
 def print_strata(title: str, ranks: pd.DataFrame) -> None:
@@ -61,9 +61,9 @@ def print_strata(title: str, ranks: pd.DataFrame) -> None:
     by = ranks["by"].iloc[0]
     _print_titled(f"{title}, by {by}", shown)
     if len(sizes) == 1:
-        print(f"All conditions are in one stratum of {by}.")
+        say(f"All conditions are in one stratum of {by}.")
     else:
-        print(f"n counts conditions; strata of {by} are fixed over them, the same for all models.")
+        say(f"n counts conditions; strata of {by} are fixed over them, the same for all models.")
 
 
 def _first_of_twins(rows: pd.DataFrame) -> pd.DataFrame:

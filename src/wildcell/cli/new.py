@@ -4,6 +4,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
+from wildcell.cli.progress import say
+
 SUFFIXES = {
     "model": ".py",
     "metric": ".py",
@@ -34,4 +36,4 @@ def new(kind: Literal["model", "metric", "scenario", "dataset", "card"], out: Pa
         raise StoreError(f"{out} exists; name another file.")
     template = files("wildcell.cli").joinpath("templates", f"{kind}{suffix}.txt")
     write_text(out, template.read_text(encoding="utf-8").replace("NAME", out.stem))
-    print(f"Wrote {out}; its first lines say how to use it.")
+    say(f"Wrote {out}; its first lines say how to use it.")

@@ -1,24 +1,52 @@
 """What is shown on a terminal, and how elsewhere."""
 
 import logging
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import isnan
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
+from unicodedata import category
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 WIDTH_OF_A_FILE = 140
+STEERING = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+"""Unicode's categories of what steers a terminal, or the direction of a text, and is no letter."""
+
+
+def plain(text: str) -> str:
+    r"""Return a text in which what would steer the terminal is shown as its escape.
+
+    Names in predictions, runs and submissions are other people's. Line ends and tabs stay.
+
+    Examples
+    --------
+    >>> plain("T cell\t5 \x1b[2J")
+    'T cell\t5 \\x1b[2J'
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return re.sub(r"[^\n\t -~]", lambda found: _escaped(found[0]), text)
+
+
+def _escaped(character: str) -> str:
+    is_steering = category(character) in STEERING
+    return character.encode("unicode_escape").decode() if is_steering else character
+
+
+def say(text: str = "", *, to: TextIO | None = None) -> None:
+    """Print a line of text, on standard output if not said otherwise, as `plain` shows it."""
+    print(plain(text), file=to)
 
 
 def printer() -> "Console":
     """Return a console as wide as the terminal, or wide enough for tables in a file."""
-    from rich.console import Console
+    from wildcell.cli.console import PlainConsole
 
-    width = None if sys.stdout.isatty() else WIDTH_OF_A_FILE
-    return Console(width=width, markup=False, highlight=False)
+    return PlainConsole(width=None if sys.stdout.isatty() else WIDTH_OF_A_FILE)
 
 
 def number(value: float) -> str:
@@ -37,21 +65,22 @@ def counting(what: str) -> Iterator[Callable[[int, int, str], object]]:
     if not sys.stderr.isatty():
         yield _show_nothing
         return
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+    from wildcell.cli.console import PlainConsole
+
     columns = (
-        TextColumn(what),
+        TextColumn(what, markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with Progress(*columns, console=PlainConsole(stderr=True), transient=True) as progress:
         bar = progress.add_task("", total=None)
-        with _training_shown(lambda text: progress.update(bar, description=text)):
+        with _training_shown(lambda text: progress.update(bar, description=plain(text))):
             yield lambda done, total, name: progress.update(
-                bar, completed=done, total=total, description=name
+                bar, completed=done, total=total, description=plain(name)
             )
 
 
@@ -76,9 +105,9 @@ def working(what: str) -> Iterator[None]:
     if not sys.stderr.isatty():
         yield
         return
-    from rich.console import Console
+    from wildcell.cli.console import PlainConsole
 
-    with Console(stderr=True).status(what):
+    with PlainConsole(stderr=True).status(what):
         yield
 
 

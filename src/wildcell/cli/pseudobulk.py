@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from wildcell.cli.progress import say
+
 if TYPE_CHECKING:
     from wildcell.datasets.pseudobulk import Over, PartSums, Summing
 
@@ -54,7 +56,7 @@ def pseudobulk(
         write_cells(out, made)
     n_controls = int((made.obs["perturbation"] == CONTROL).sum())
     about = made.uns["pseudobulk"]
-    print(
+    say(
         f"Wrote {out}: {count(made.n_obs - n_controls, 'condition')} and "
         f"{count(n_controls, 'control group')}, of {count(about['n_cells'], 'cell')} in "
         f"{count(about['n_parts'], 'file')}."

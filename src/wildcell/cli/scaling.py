@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from wildcell.cli.progress import say
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -81,8 +83,8 @@ def scaling(
     _print_sizes(table)
     _print_growth(fit_growth(table))
     for _, row in table[table["status"] != "ok"].iterrows():
-        print(f"error: {row['model']} on {row['n_cells']} cells: {row['reason']}")
-    print(f"Wrote {out}")
+        say(f"error: {row['model']} on {row['n_cells']} cells: {row['reason']}")
+    say(f"Wrote {out}")
 
 
 def _print_sizes(table: "pd.DataFrame") -> None:
@@ -108,7 +110,7 @@ def _print_growth(growth: "pd.DataFrame") -> None:
 
     if growth.empty:
         return
-    print("\nEach cost as a power of the cells (1: twice the cells, twice the cost)")
+    say("\nEach cost as a power of the cells (1: twice the cells, twice the cost)")
     shown = Table("model", "batch", "cost", "power", "95 %", "at the end", box=None, pad_edge=False)
     for _, row in growth.iterrows():
         batch = f"{row['batch_size']:.0f}" if row["batch_size"] > 0 else ""

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from wildcell.cli.progress import say
+
 
 def site(results: Path, /, *, out: Path = Path("site"), title: str = "Leaderboard") -> None:
     """Write the pages of a leaderboard from a folder of results.
@@ -26,4 +28,4 @@ def site(results: Path, /, *, out: Path = Path("site"), title: str = "Leaderboar
 
     with working("writing the site"):
         n_pages = write_site(out, board_of(read_results(results)), title=title)
-    print(f"Wrote {n_pages} pages; the first is {out / 'index.html'}")
+    say(f"Wrote {n_pages} pages; the first is {out / 'index.html'}")

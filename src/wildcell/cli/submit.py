@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from wildcell.cli.progress import say
+
 if TYPE_CHECKING:
     from wildcell.submitted.card import Card
     from wildcell.submitted.remark import Remark
@@ -76,9 +78,9 @@ def submit(
     wrong = sum(remark.is_wrong for remark in remarks)
     where = folder if check else out
     if wrong:
-        print(f"{where}: {wrong} {'things are' if wrong > 1 else 'thing is'} wrong.")
+        say(f"{where}: {wrong} {'things are' if wrong > 1 else 'thing is'} wrong.")
         raise SystemExit(1)
-    print(f"{where}: nothing is wrong.")
+    say(f"{where}: nothing is wrong.")
 
 
 def _with_tables(given: "Given", features: Path | None, graph: Path | None) -> "Given":
@@ -109,7 +111,7 @@ def _write(
     with working("writing results"):
         written = submit_runs(runs, out, card=card, models=models, has_predictions=has_predictions)
     for path in sorted(str(entry.scores) for entry in written):
-        print(f"Wrote {path}")
+        say(f"Wrote {path}")
 
 
 def _checked(
@@ -133,4 +135,4 @@ def _print(remarks: "Sequence[Remark]") -> None:
                 by_said.setdefault(remark.said, []).append(remark.file)
         for said, files in by_said.items():
             others = f" and {len(files) - 1} more" if files[1:] else ""
-            print(f"{word}: {files[0]}{others}: {said}")
+            say(f"{word}: {files[0]}{others}: {said}")

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from wildcell.cli.progress import say
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -141,7 +143,7 @@ def _show_plan(layouts: "Sequence[Layout]", folders: Sequence[Path]) -> None:
         table.add_row(*names, *map(str, numbers))
     printer().print(table)
     total = sum(len(question.jobs) for question in questions)
-    print(f"\n{total} jobs, {total - len(jobs)} of them finished or blocked, {len(jobs)} to run.")
+    say(f"\n{total} jobs, {total - len(jobs)} of them finished or blocked, {len(jobs)} to run.")
     _print_costs(jobs)
     _print_problems([problem for layout in layouts for problem in problems_of(layout)])
 
@@ -152,7 +154,7 @@ def _show_script(cluster: str | None, *, is_trusted: bool) -> None:
         from wildcell.sweeps.cluster_file import read_cluster_file
 
         file = read_cluster_file(Path(cluster), is_trusted=is_trusted)
-        print(f"\n{file.jobs} times, by {file.scheduler}:\n{file.job_script()}")
+        say(f"\n{file.jobs} times, by {file.scheduler}:\n{file.job_script()}")
 
 
 def _print_costs(jobs: "pd.DataFrame") -> None:
@@ -163,35 +165,35 @@ def _print_costs(jobs: "pd.DataFrame") -> None:
     known = jobs[is_known]
     if len(known):
         longest = known["wall_s"].max()
-        print(
+        say(
             f"By the medians of past runs {len(known)} of them take "
             f"{_time(known['wall_s'].sum())} of one worker, {_time(longest)} the longest, "
             f"{known['peak_memory_mb'].max():.0f} MiB the largest; preparing questions comes on "
             "top."
         )
     for model, n in jobs[~is_known].groupby("model").size().items():
-        print(f"unknown cost: {model} in {n} jobs, no past run of it on these data")
+        say(f"unknown cost: {model} in {n} jobs, no past run of it on these data")
 
 
 def _show_end(swept: "Swept", runs: Path) -> None:
     n_new = sum(end.is_new for end in swept.ended)
-    print(f"{n_new} runs finished now, {swept.n_finished_before} were finished before, in {runs}.")
+    say(f"{n_new} runs finished now, {swept.n_finished_before} were finished before, in {runs}.")
     for (status, model, reason), n in Counter(
         (end.status, end.model, end.reason) for end in swept.ended if end.status not in {"", "ok"}
     ).items():
-        print(f"{status}: {model} in {n} runs: {reason}")
+        say(f"{status}: {model} in {n} runs: {reason}")
     failures = Counter((end.model, end.failure) for end in swept.ended if end.failure)
     for (model, failure), n in failures.items():
-        print(f"not run: {model} in {n} jobs: {failure}")
+        say(f"not run: {model} in {n} jobs: {failure}")
     _print_problems(swept.problems)
-    print(f"See them with: wildcell status {runs} and wildcell rank {runs}")
+    say(f"See them with: wildcell status {runs} and wildcell rank {runs}")
     if failures or swept.problems:
         raise SystemExit(1)
 
 
 def _print_problems(problems: "Sequence[Problem]") -> None:
     for problem in problems:
-        print(f"not run: {problem.what}: {problem.reason}")
+        say(f"not run: {problem.what}: {problem.reason}")
 
 
 def status(
@@ -233,12 +235,12 @@ def status(
     printer().print(table)
     counts = jobs["state"].value_counts()
     told = ", ".join(f"{counts.get(state, 0)} {state}" for state in states)
-    print(f"\n{len(jobs)} jobs: {told}.")
-    print(f"Those that ended took {_time(jobs['cpu_s'].sum())} of CPU.")
+    say(f"\n{len(jobs)} jobs: {told}.")
+    say(f"Those that ended took {_time(jobs['cpu_s'].sum())} of CPU.")
     for model, reason, n in reasons(jobs):
-        print(f"failed: {model} in {n} jobs: {reason}")
+        say(f"failed: {model} in {n} jobs: {reason}")
     for _, job in jobs[jobs["state"] == JobState.RUNNING].iterrows():
-        print(f"running since {job['since']}: {job['folder']}")
+        say(f"running since {job['since']}: {job['folder']}")
     _print_problems(problems)
 
 

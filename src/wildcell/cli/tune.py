@@ -5,6 +5,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from wildcell.cli.progress import say
+
 
 def tune(
     scenario: str,
@@ -105,12 +107,12 @@ def tune(
         )
     ended = found.trials[ENDED][found.trials[ENDED] != CUT_SHORT]
     chosen = ", ".join(f"{key}={value}" for key, value in found.options.items()) or "the defaults"
-    print(
+    say(
         f"{len(ended)} trials, {(ended == SCORED).sum()} scored. Best on validation: {chosen}, "
         f"{metric} {found.value:.3f} (defaults {found.default:.3f})."
     )
     for reason, n in (
         found.trials.loc[found.trials["reason"] != "", "reason"].value_counts().items()
     ):
-        print(f"failed: {n} trials: {reason}")
-    print(f"Wrote {found.file}; use it with: wildcell run {scenario} --options {found.file}")
+        say(f"failed: {n} trials: {reason}")
+    say(f"Wrote {found.file}; use it with: wildcell run {scenario} --options {found.file}")

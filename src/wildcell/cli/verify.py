@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from wildcell.cli.progress import say
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -65,7 +67,7 @@ def verify(
         found = verify_runs(runs, given, tolerance=tolerance, only_stored=stored, on_run=show)
     if out is not None:
         write_table(out, found)
-        print(f"Wrote {out}")
+        say(f"Wrote {out}")
     _print(found)
     if (found["verdict"] == "differs").any():
         raise SystemExit(1)
@@ -87,9 +89,9 @@ def _print(found: "pd.DataFrame") -> None:
     for (check, verdict, said), rows in told.groupby(["check", "verdict", "said"], sort=False):
         folders = list(rows["folder"])
         others = f" and {len(folders) - 1} more" if len(folders) > 1 else ""
-        print(f"{check} {verdict}: {said} ({folders[0]}{others})")
+        say(f"{check} {verdict}: {said} ({folders[0]}{others})")
     n_runs, n_off = (
         found["folder"].nunique(),
         told[told["verdict"] == "differs"]["folder"].nunique(),
     )
-    print(f"{n_runs} runs, {n_off} of which differ from what they say.")
+    say(f"{n_runs} runs, {n_off} of which differ from what they say.")

@@ -35,6 +35,8 @@ from wildcell.store.atomic import remove_parts, write_json, write_table
 from wildcell.store.fingerprint import file_sha256, fingerprint
 
 RECORD = "run.json"
+NAMES_OF_A_RECORD = ("scenario", "dataset", "arm", "model", "status", "reason")
+TABLES_OF_A_RECORD = ("options", "versions", "hardware", "fingerprints", "files")
 LOCK = ".lock"
 SCORES = "scores.parquet"
 SHAKEN_FILE = "shaken.parquet"
@@ -185,9 +187,18 @@ def finished_record(folder: Path, inputs: str) -> dict[str, Any] | None:
 def read_record(path: Path) -> dict[str, Any]:
     """Read a run.json."""
     try:
-        return dict(parse_json(read_text(path), str(path)))
+        return _with_kinds(dict(parse_json(read_text(path), str(path))))
     except (OSError, ValueError, TypeError, DataError) as error:
         raise StoreError(f"{path} cannot be read: {error}. Delete its folder.") from error
+
+
+def _with_kinds(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a record whose names are texts and whose tables are tables, where it has them."""
+    for kind, keys in ((str, NAMES_OF_A_RECORD), (dict, TABLES_OF_A_RECORD)):
+        for key in keys:
+            if key in record and not isinstance(record[key], kind):
+                raise TypeError(f"{key} is {record[key]!r:.80}, not a {kind.__name__}")
+    return record
 
 
 def finish(
