@@ -270,6 +270,14 @@ class Fold:
         """Return what each condition is used for, and how hard it is to answer."""
         return condition_table(*self._asked)
 
+    def pool_tables(self) -> dict[str, pd.DataFrame]:
+        """Return the tables of what is pooled with the target, by name; none without a pool."""
+        return {
+            name: table.assign(fold=self.split.fold)
+            for name, table in self._asked.split.tables.items()
+            if name not in self.split.tables
+        }
+
     @cached_property
     def judged(self) -> str:
         """Hash of what is judged: test cells, both halves of controls, genes and depth."""
@@ -382,6 +390,7 @@ def prepare(fold: Fold, runs: Path) -> None:
 def _keep_question(fold: Fold, key: RunKey, runs: Path) -> None:
     keep_conditions(key.conditions(runs), fingerprint(fold.asked), fold.conditions)
     write_split_tables(key.split_tables(runs), fold.split.tables, key.question)
+    write_split_tables(key.pool_tables(runs), fold.pool_tables(), key.question)
 
 
 def run_folder(fold: Fold, name: str, runs: Path) -> Path:

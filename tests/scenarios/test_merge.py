@@ -394,14 +394,14 @@ def test_embeddings_made_elsewhere_are_each_screen_s_own(target, foreign):
 
 def test_tables_tell_depths_genes_and_conditions(target, foreign):
     tables = asked(target, [foreign], "merge-after-scaled").split.tables
-    screens = tables["screens"].set_index("dataset")
+    screens = tables["screens"].set_index("screen")
     assert screens.loc["foreign", "n_genes_shared"] == 80 - LACKING
     assert screens.loc["foreign", "median_depth"] > 3 * screens.loc["target", "median_depth"]
     assert screens.loc["foreign", "median_depth_scaled"] == pytest.approx(
         screens.loc["target", "median_depth"], rel=0.05
     )
     depths = tables["depths"]
-    counted = depths.groupby(["dataset", "stage"])["n_cells"].sum()
+    counted = depths.groupby(["screen", "stage"])["n_cells"].sum()
     assert counted["foreign", "before"] == counted["foreign", "after"] == foreign.cells.n_obs
     genes = tables["gene_sets"].set_index(["kind", "datasets"])["n_genes"]
     assert genes["measured", "target"] == LACKING

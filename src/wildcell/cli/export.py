@@ -50,7 +50,7 @@ def figures(runs: Path, /, *, out: Path = Path("figures")) -> None:
     """Draw every figure of all finished runs, as SVG and PDF.
 
     A folder a question, and a file a metric where the report lets you choose one. README.md says
-    what each shows, and which figures runs cannot give.
+    what each shows, and what those need that the runs do not show.
 
     Parameters
     ----------

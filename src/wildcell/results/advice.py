@@ -104,13 +104,33 @@ def evidence(
     OptionError
         The setting or family is unknown, or no run is of this setting.
     """
+    if family is not None and family not in FAMILIES:
+        raise OptionError(f"No family {family!r} of metrics; name one of {', '.join(FAMILIES)}.")
+    rows = evidence_rows(
+        scores, references, costs, [family], unseen=unseen, usable=usable, margin=margin
+    )
+    return settled(rows, family)
+
+
+def evidence_rows(
+    scores: pd.DataFrame,
+    references: dict[str, str],
+    costs: pd.DataFrame,
+    families: Sequence[str | None],
+    *,
+    unseen: str,
+    usable: dict[tuple[str, ...], set[str]] | None = None,
+    margin: float = 0.0,
+) -> pd.DataFrame:
+    """Return what stands behind the evidence of several families, for `settled` to choose from.
+
+    Parameters and errors are those of `evidence`.
+    """
     check_margin(margin)
     if unseen not in SETTINGS:
         known = ", ".join(SETTINGS)
         raise OptionError(f"Nothing is known of an unseen {unseen!r}; name one of {known}.")
-    if family is not None and family not in FAMILIES:
-        raise OptionError(f"No family {family!r} of metrics; name one of {', '.join(FAMILIES)}.")
-    asked = without_shams(scores[[is_of(name, unseen) for name in scores["scenario"]]])
+    asked = without_shams(scores_of(scores, unseen))
     if asked.empty:
         there = sorted(set(scores["scenario"]))
         raise OptionError(
@@ -123,17 +143,32 @@ def evidence(
         for row in _rows(
             tuple(map(str, key)),
             table,
-            _metrics(table, family, None if usable is None else usable.get(tuple(map(str, key)))),
+            _metrics(table, families, None if usable is None else usable.get(tuple(map(str, key)))),
             reference=references.get(str(key[0]), ""),
             costs=costs,
             margin=margin,
         )
     ]
-    found = pd.DataFrame(rows, columns=[*EVIDENCE_COLUMNS, "p_beats", "p_worse"])
+    return pd.DataFrame(rows, columns=[*EVIDENCE_COLUMNS, "p_beats", "p_worse"])
+
+
+def settled(rows: pd.DataFrame, family: str | None) -> pd.DataFrame:
+    """Return the evidence of one family of what `evidence_rows` found."""
+    found = rows[_is_in(rows, family)]
     beats, worse = (holm(found[name].to_numpy(float)) for name in ("p_beats", "p_worse"))
     return found.assign(beats_each_naive=beats < 1 - CONFIDENCE, is_worse=worse < 1 - CONFIDENCE)[
         EVIDENCE_COLUMNS
-    ]
+    ].reset_index(drop=True)
+
+
+def _is_in(rows: pd.DataFrame, family: str | None) -> "pd.Series[bool]":
+    """Mark the rows of a family, or of the first of `DEFAULT_METRICS` in each question."""
+    if family is not None:
+        return rows["metric"].map(lambda name: METRICS.get(name).family).eq(family)
+    order = rows["metric"].map({name: at for at, name in enumerate(DEFAULT_METRICS)})
+    return order.notna() & order.eq(
+        order.groupby([rows[name] for name in QUESTION]).transform("min")
+    )
 
 
 def is_of(scenario: str, unseen: str) -> bool:
@@ -148,13 +183,23 @@ def is_of(scenario: str, unseen: str) -> bool:
     return any(name == known or name.endswith(f"-{known}") for known in SETTINGS[unseen])
 
 
-def _metrics(table: pd.DataFrame, family: str | None, usable: Collection[str] | None) -> list[str]:
+def scores_of(scores: pd.DataFrame, unseen: str) -> pd.DataFrame:
+    """Return the scores of scenarios that ask about what is unseen."""
+    names = [name for name in scores["scenario"].unique() if is_of(str(name), unseen)]
+    return scores[scores["scenario"].isin(names)]
+
+
+def _metrics(
+    table: pd.DataFrame, families: Sequence[str | None], usable: Collection[str] | None
+) -> list[str]:
     there = [name for name in dict.fromkeys(table["metric"]) if METRICS.get(name).twin_of is None]
-    if usable is not None:
-        there = [name for name in there if name in usable]
-    if family is not None:
-        return [name for name in there if METRICS.get(name).family == family]
-    return [name for name in DEFAULT_METRICS if name in there][:1]
+    default = DEFAULT_METRICS if None in families else ()
+    return [
+        name
+        for name in there
+        if (usable is None or name in usable)
+        and (METRICS.get(name).family in families or name in default)
+    ]
 
 
 def _rows(
@@ -211,6 +256,7 @@ def _of_board(laid: Board, base: int, margin: float) -> Iterator[dict[str, Any]]
     n, error = laid.n_blocks, laid.error()[:, base]
     gain = laid.mean - laid.mean[base]
     reach = float(special.stdtrit(n - 1, 0.5 + CONFIDENCE / 2))
+    of_context = pd.DataFrame(context_scores(laid), sorted(set(laid.contexts)))
     found = [one for one in beyond_naive(laid, margin=margin) if one.model not in NEGATIVE_MODELS]
     with np.errstate(divide="ignore", invalid="ignore"):
         below = np.where(
@@ -218,7 +264,7 @@ def _of_board(laid: Board, base: int, margin: float) -> Iterator[dict[str, Any]]
         )
     for one in found:
         place = laid.models.index(one.model)
-        context, least = _worst(laid, place, base)
+        context, least = _worst(of_context[place] - of_context[base])
         yield {
             "model": one.model,
             "gain": gain[place],
@@ -236,10 +282,8 @@ def _of_board(laid: Board, base: int, margin: float) -> Iterator[dict[str, Any]]
         }
 
 
-def _worst(laid: Board, place: int, base: int) -> tuple[str, float]:
-    """Return the context in which a model gains least on the reference."""
-    of_context = context_scores(laid)
-    gaps = pd.Series(of_context[:, place] - of_context[:, base], sorted(set(laid.contexts)))
+def _worst(gaps: pd.Series) -> tuple[str, float]:
+    """Return the context in which a model gains least on the reference, and how much."""
     if gaps.notna().any():
         return str(gaps.idxmin()), float(gaps.min())
     return "", np.nan

@@ -18,6 +18,9 @@ from wildcell.results.stats import UNKNOWN, Estimate, Sample, Shaken, Term, cont
 PLACEBO = "placebo-"
 """What the name of a placebo arm begins with; the rest names the arm that it stands beside."""
 
+BASES = ("single", "random", "leave-one-out")
+"""Arms that others are compared with where they are there and none is named."""
+
 ROWS = ["seed", *CONDITION]
 
 DIFFERENCES = ["difference", "beyond_reference", "beyond_placebo"]
@@ -63,6 +66,18 @@ class Place(NamedTuple):
 
     arm: str
     model: str
+
+
+def base_of(arms: Collection[str]) -> str:
+    """Return the arm that the others are compared with where none is named.
+
+    Examples
+    --------
+    >>> base_of({"merge-after", "single"}), base_of({"far", "near", "placebo-far"})
+    ('single', 'far')
+    """
+    own = sorted(arm for arm in arms if not arm.startswith(PLACEBO)) or sorted(arms)
+    return next((name for name in BASES if name in own), own[0])
 
 
 def compare_arms(

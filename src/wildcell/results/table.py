@@ -1,9 +1,9 @@
 """The tables that a folder of runs ends in."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
+from operator import call
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -11,18 +11,20 @@ from wildcell.errors import StoreError
 from wildcell.metrics.headline import HEADLINE
 from wildcell.parallel import in_processes
 from wildcell.results.arm_cautions import trained_as_base
-from wildcell.results.arms import compare_arms
+from wildcell.results.arms import ARM_COLUMNS, base_of, compare_arms
 from wildcell.results.compare import compare_models
 from wildcell.results.condition_wins import condition_wins
 from wildcell.results.disagreement import Disagreement, disagreement
 from wildcell.results.export import Exported, exported
 from wildcell.results.findings.claim import MARGIN, Material
 from wildcell.results.findings.find import find_all
+from wildcell.results.guidance import guide
 from wildcell.results.rank import QUESTION, rank, without_shams
 from wildcell.results.report.looks import wanted_looks
 from wildcell.results.sealing import sealing
 from wildcell.results.strata import BINS, rank_in_strata
-from wildcell.results.usable import calibrate_metrics
+from wildcell.results.usable import calibrate_metrics, usable_metrics
+from wildcell.results.verdict import headline_metric
 from wildcell.store.atomic import read_table
 from wildcell.store.runs import (
     read_conditions,
@@ -33,7 +35,7 @@ from wildcell.store.runs import (
     read_scores,
     read_scores_otherwise,
 )
-from wildcell.store.split_tables import read_split_tables
+from wildcell.store.split_tables import read_pool_tables, read_split_tables
 
 
 def rank_runs(runs: Path) -> pd.DataFrame:
@@ -62,7 +64,7 @@ def tables_of_runs(runs: Path) -> dict[str, pd.DataFrame]:
         }
 
     findings, wanted, *found = in_processes(
-        _called,
+        call,
         [
             partial(find_all, material),
             partial(wanted_looks, without_shams(material.scores), material.conditions),
@@ -72,6 +74,7 @@ def tables_of_runs(runs: Path) -> dict[str, pd.DataFrame]:
     every = {
         name: pd.concat([tables[name] for tables in found], ignore_index=True) for name in found[0]
     }
+    usable = usable_metrics(every["calibrated"], untold=True)
     is_sealed = sealing(read_records(runs))
     return {
         **every,
@@ -80,13 +83,29 @@ def tables_of_runs(runs: Path) -> dict[str, pd.DataFrame]:
         "costs": material.costs,
         "conditions": material.conditions,
         "findings": findings,
+        "guidance": guide(material.scores, references, material.costs, usable),
+        "scaling": pd.DataFrame() if material.scaling is None else material.scaling,
+        "compared": _arms_compared(runs, material.scores, every["ranks"], references),
         "looks": read_looks(runs, wanted),
         **{name: read_split_tables(runs, name) for name in ("tree", "clusters")},
+        **{name: read_pool_tables(runs, name) for name in ("depths", "gene_sets")},
     }
 
 
-def _called(task: Callable[[], Any]) -> Any:
-    return task()
+def _arms_compared(
+    runs: Path, scores: pd.DataFrame, ranks: pd.DataFrame, references: dict[str, str]
+) -> pd.DataFrame:
+    """Compare the arms of each scenario and data set with the first, by the first metric."""
+    tables = []
+    ranks_of = ranks.groupby(["scenario", "dataset"])
+    for key, own in scores.groupby(["scenario", "dataset"]):
+        arms = set(own["arm"])
+        if len(arms) > 1:
+            base, metric = base_of(arms), headline_metric(ranks_of.get_group(key))
+            clusters = _clusters(runs, base)
+            found = compare_arms(own, references, base=base, metrics=[metric], clusters=clusters)
+            tables.append(found)
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=ARM_COLUMNS)
 
 
 def exported_of_runs(runs: Path) -> dict[str, Exported]:

@@ -71,29 +71,29 @@ def depth_histogram(depths: Mapping[tuple[str, str], Floats]) -> pd.DataFrame:
     Parameters
     ----------
     depths
-        Library sizes by what is told apart, a data set and a stage; those that are not positive
+        Library sizes by what is told apart, a screen and a stage; those that are not positive
         are left out.
 
     Returns
     -------
-    Columns dataset, stage, low, high, n_cells; no rows where no size is known.
+    Columns screen, stage, low, high, n_cells; no rows where no size is known.
     """
     known = {key: values[np.isfinite(values) & (values > 0)] for key, values in depths.items()}
     every = np.concatenate([np.zeros(0), *known.values()])
     if not len(every):
-        return pd.DataFrame(columns=["dataset", "stage", "low", "high", "n_cells"])
+        return pd.DataFrame(columns=["screen", "stage", "low", "high", "n_cells"])
     edges = np.geomspace(every.min() / 1.001, every.max() * 1.001, N_BINS + 1)
     tables = [
         pd.DataFrame(
             {
-                "dataset": dataset,
+                "screen": screen,
                 "stage": stage,
                 "low": edges[:-1],
                 "high": edges[1:],
                 "n_cells": np.histogram(values, edges)[0],
             }
         )
-        for (dataset, stage), values in known.items()
+        for (screen, stage), values in known.items()
     ]
     return pd.concat(tables, ignore_index=True)
 

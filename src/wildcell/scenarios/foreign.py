@@ -44,7 +44,7 @@ def choose_conditions(
 
     Returns
     -------
-    Columns dataset, context, perturbation, control_group, n_cells, reason (why it may not be used,
+    Columns screen, context, perturbation, control_group, n_cells, reason (why it may not be used,
     or ""), distance (NaN where the order is random), rank (from 0; -1 where it may not be used),
     is_used; one row a condition.
 
@@ -54,6 +54,7 @@ def choose_conditions(
         Nothing is left to be used.
     """
     table = pd.concat([screen.conditions[FOREIGN_COLUMNS] for screen in foreign], ignore_index=True)
+    table = table.rename(columns={"dataset": "screen"})
     table["reason"] = ""
     if words.held_out == "drop":
         is_held_out = pd.concat([_has_part(screen, held_out) for screen in foreign])
@@ -88,7 +89,7 @@ def rows_of(screen: Dataset, chosen: pd.DataFrame, words: Pooling, *, seed: int)
     seed
         For which cells; a smaller share is part of a larger one.
     """
-    used = chosen[chosen["is_used"] & (chosen["dataset"] == screen.name)]
+    used = chosen[chosen["is_used"] & (chosen["screen"] == screen.name)]
     keys = pd.MultiIndex.from_frame(used[CONDITION])
     obs = screen.cells.obs
     of_cell = pd.MultiIndex.from_frame(obs[CONDITION].astype(str))

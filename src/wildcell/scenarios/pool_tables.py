@@ -105,7 +105,7 @@ def _screens(pool: Pool) -> pd.DataFrame:
         is_control = (cells.obs["perturbation"] == CONTROL).to_numpy()
         rows.append(
             {
-                "dataset": name,
+                "screen": name,
                 "is_target": screen is pool.target,
                 "n_conditions": len(cells.obs.loc[~is_control, CONDITION].drop_duplicates()),
                 "n_perturbed": int((~is_control).sum()),

@@ -91,6 +91,10 @@ class RunKey:
         """Return the folder of the tables that the splits of a seed follow from."""
         return self.folder(runs).parents[1] / f"split-{self.seed}"
 
+    def pool_tables(self, runs: Path) -> Path:
+        """Return the folder of the tables of what is pooled with the target in a fold."""
+        return self.folder(runs).parents[1] / f"pool-{self.seed}.{self.fold}"
+
 
 def slug(name: str) -> str:
     """Return a name fit for a folder; names that lose characters get a hash of the whole.
@@ -248,7 +252,8 @@ def read_conditions(runs: Path) -> pd.DataFrame:
     tables = [read_parquet(path) for path in sorted(runs.rglob(f"{CONDITIONS}-*.parquet"))]
     if not tables:
         return pd.DataFrame(columns=CONDITION_COLUMNS)
-    return pd.concat(tables, ignore_index=True).reindex(columns=CONDITION_COLUMNS)
+    known = [table.dropna(axis="columns", how="all") for table in tables]
+    return pd.concat(known, ignore_index=True).reindex(columns=CONDITION_COLUMNS)
 
 
 def components_of(conditions: pd.DataFrame) -> dict[str, frozenset[str]]:

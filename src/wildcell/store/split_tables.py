@@ -25,8 +25,15 @@ def write_split_tables(
         By name.
     question
         Scenario, dataset, arm and seed, the first columns of each table.
+
+    Raises
+    ------
+    ValueError
+        A table has a column of such a name.
     """
     for name, table in tables.items():
+        if taken := sorted(set(NAMES) & set(table.columns)):
+            raise ValueError(f"the table {name} has columns of its question: {taken}")
         named = table.assign(**dict(zip(NAMES, question, strict=True)))
         text = named[[*NAMES, *table.columns]].to_csv(index=False)
         path = folder / f"{name}.csv"
@@ -39,7 +46,16 @@ def read_split_tables(runs: Path, name: str) -> pd.DataFrame:
 
     It has no rows where no split has such a table.
     """
-    paths = sorted(runs.rglob(f"split-*/{name}.csv"))
+    return _read_all(runs, f"split-*/{name}.csv")
+
+
+def read_pool_tables(runs: Path, name: str) -> pd.DataFrame:
+    """Return the tables of one name of what is pooled in all runs, as `read_split_tables` does."""
+    return _read_all(runs, f"pool-*/{name}.csv")
+
+
+def _read_all(runs: Path, pattern: str) -> pd.DataFrame:
+    paths = sorted(runs.rglob(pattern))
     tables = [_read(path) for path in paths]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=NAMES)
 

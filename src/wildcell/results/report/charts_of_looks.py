@@ -1,9 +1,23 @@
-"""Charts of one condition, without its data: a page fills in those of the condition picked."""
+"""Charts of one condition: without data, which a page fills in, or of a typical condition."""
 
 import json
 from typing import NamedTuple
 
-from wildcell.results.report.drawn import GRID, INK, KINDS, PALE_INK, looked, name_axis
+import numpy as np
+import pandas as pd
+
+from wildcell.names import CONDITION, Look
+from wildcell.results.rank import EVERY_CATEGORY, merit
+from wildcell.results.report.drawn import (
+    GRID,
+    INK,
+    KINDS,
+    PALE_INK,
+    Drawn,
+    drawn,
+    looked,
+    name_axis,
+)
 from wildcell.results.report.vega import alt
 
 GENES, CELLS = "genes", "cells"
@@ -11,6 +25,74 @@ CHOSEN = {"changed most in truth": KINDS["model"], "changed most by the model": 
 SIDES = {"truth": KINDS["model"], "prediction": KINDS["naive"]}
 WHO = {"control": "#a8b0b8", **SIDES}
 TOP = 15
+REACH = 1.96
+"""Standard errors on either side of the interval of a true delta."""
+
+
+def typical_condition(
+    looks: pd.DataFrame, scores: pd.DataFrame, ranks: pd.DataFrame, metric: str
+) -> Drawn | None:
+    """Return predicted against true deltas of the condition in the middle of the best model's.
+
+    Parameters
+    ----------
+    looks
+        From `wildcell.store.runs.read_looks`, of one question.
+    scores, ranks
+        The long table, and what `wildcell.results.rank.rank` makes of it.
+    metric
+        By which models are good.
+    """
+    if looks.empty:
+        return None
+    genes = looks[looks["look"].isin([Look.TRUE_GENE, Look.OWN_GENE])]
+    rows = ranks[(ranks["category"] == EVERY_CATEGORY) & (ranks["metric"] == metric)]
+    rows = rows[rows["model"].isin(genes["model"]) & np.isfinite(rows["mean"])]
+    if rows.empty:
+        return None
+    best = str(rows["model"].iloc[int(merit(rows["mean"], rows["metric"]).argmax())])
+    shown = list(dict.fromkeys([best, *rows.loc[rows["model"] == rows["reference"], "model"]]))
+    condition = _middle(scores[(scores["model"] == best) & (scores["metric"] == metric)], genes)
+    if condition is None:
+        return None
+    own = genes[(genes[CONDITION] == list(condition)).all(axis=1) & genes["model"].isin(shown)]
+    own = own.astype({"x": float, "y": float, "error": float})
+    table = pd.DataFrame(
+        {
+            "model": own["model"],
+            "gene": own["gene"],
+            "chosen": np.where(own["look"] == Look.TRUE_GENE, *CHOSEN),
+            "true": own["x"],
+            "low": own["x"] - REACH * own["error"],
+            "high": own["x"] + REACH * own["error"],
+            "predicted": own["y"],
+        }
+    )
+    header = alt.Header(title=None, labelColor=INK)
+    chart = _scatter(alt.Chart(table)).facet(
+        column=alt.Column("model:N", sort=shown, header=header)
+    )
+    return drawn(
+        looked(chart),
+        table,
+        name="condition",
+        title=f"A typical condition: {', '.join(condition)}",
+        note=(
+            f"The condition whose {metric} is in the middle of those of {best}, which is best. "
+            "Genes that change most surely in truth, with their 95 % interval, and those that the "
+            "model changes most; on the line they are equal."
+        ),
+    )
+
+
+def _middle(scores: pd.DataFrame, genes: pd.DataFrame) -> tuple[str, str] | None:
+    """Return the condition with genes whose score is in the middle."""
+    known = scores.groupby(CONDITION)["value"].mean().dropna().sort_values(kind="stable")
+    there = known[known.index.isin(pd.MultiIndex.from_frame(genes[CONDITION]))]
+    if there.empty:
+        return None
+    context, perturbation = there.index[len(there) // 2]
+    return str(context), str(perturbation)
 
 
 class Unfilled(NamedTuple):
@@ -41,14 +123,18 @@ def charts_of_looks() -> list[Unfilled]:
     predicted; and `cells`, with fields who, x and y.
     """
     return [
-        _unfilled(_scatter(), "deltas", GENES, "Predicted against true delta"),
+        _unfilled(
+            _scatter(alt.Chart(alt.NamedData(GENES))),
+            "deltas",
+            GENES,
+            "Predicted against true delta",
+        ),
         _unfilled(_top(), "top", GENES, f"The {TOP} genes that change most surely"),
         _unfilled(_cells(), "cells", CELLS, "Cells in two principal components of the truth"),
     ]
 
 
-def _scatter() -> alt.TopLevelMixin:
-    base = alt.Chart(alt.NamedData(GENES))
+def _scatter(base: alt.Chart) -> alt.LayerChart | alt.FacetChart:
     x = alt.X("true:Q", title="true delta, 95 % interval")
     y = alt.Y("predicted:Q", title="predicted delta")
     line = (

@@ -1,16 +1,22 @@
-"""Charts of what metrics tell, and of how alike they are."""
+"""Charts of what metrics tell, and of how alike they see conditions and models."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
+from wildcell.results.rank import EVERY_CATEGORY, PSEUDO_MODELS
+from wildcell.results.report.charts_of_models import kinds
 from wildcell.results.report.drawn import (
     KINDS,
     PALE_INK,
     WIDTH,
     Drawn,
+    by_kind,
+    chosen_filter,
+    chosen_metric,
     drawn,
+    headline_of,
     looked,
     name_axis,
     tips,
@@ -89,5 +95,51 @@ def agreement(correlations: pd.DataFrame) -> Drawn | None:
         note=(
             "Rank correlation of two metrics over conditions, within models and averaged over "
             "them. Metrics that are nearly 1 are one opinion; see wildcell disagreement."
+        ),
+    )
+
+
+def beside_each_other(ranks: pd.DataFrame, first: str) -> Drawn | None:
+    """Return the means of models by one metric against those by the one that answers first."""
+    rows = ranks[(ranks["category"] == EVERY_CATEGORY) & np.isfinite(ranks["mean"])]
+    rows = rows[~rows["model"].isin(PSEUDO_MODELS)]
+    own = rows[rows["metric"] == first].set_index("model")["mean"].rename("first")
+    table = rows[rows["metric"] != first].join(own, on="model", how="inner")
+    counts = table.groupby("metric", sort=False)["model"].size()
+    names = [name for name in headline_of(table, first) if counts.get(name, 0) > 2]
+    if not names:
+        return None
+    table = table[table["metric"].isin(names)]
+    table = table.assign(kind=kinds(table))
+    columns = ["metric", "model", "kind", "first", "mean", "low", "high"]
+    base = alt.Chart(table[columns]).transform_filter(chosen_filter())
+    x = alt.X("first:Q", title=first, scale=alt.Scale(zero=False))
+    title = "mean, 95 % interval, by the chosen metric"
+    bars = base.mark_rule(strokeWidth=1.5, opacity=0.6, aria=False).encode(
+        x=x,
+        y=alt.Y("low:Q", title=title, scale=alt.Scale(zero=False)),
+        y2="high:Q",
+        color=by_kind("color"),
+    )
+    points = base.mark_point(filled=True, size=70, opacity=1, aria=False).encode(
+        x=x,
+        y=alt.Y("mean:Q", title=title),
+        color=by_kind("color"),
+        shape=by_kind("shape"),
+        tooltip=[
+            *tips(["model", "metric"]),
+            alt.Tooltip("first:Q", title=first, format=".3~g"),
+            *tips(["mean", "low", "high"]),
+        ],
+    )
+    chart = alt.layer(bars, points).add_params(chosen_metric(names, f"Against {first}:"))
+    return drawn(
+        looked(chart.properties(width=WIDTH, height=300)),
+        table[columns].rename(columns={"first": first}),
+        name="metrics",
+        title="Models by two metrics",
+        note=(
+            "A point a model. Where the points do not rise or fall together, the metrics do not "
+            "agree which model is good; wildcell disagreement says whether that is more than noise."
         ),
     )

@@ -1,11 +1,12 @@
-"""Charts of models: their scores beside floors and ceilings, their spread, cost and arms."""
+"""Charts of models: their scores beside floors and ceilings, and how they spread."""
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from wildcell.metrics.metric import METRICS
 from wildcell.names import NAIVE_MODELS
-from wildcell.results.findings.models import pareto
 from wildcell.results.rank import EVERY_CATEGORY, PSEUDO_MODELS, merit
 from wildcell.results.report.dot_table import dot_table, short
 from wildcell.results.report.drawn import (
@@ -28,6 +29,13 @@ from wildcell.results.report.drawn import (
 )
 from wildcell.results.report.vega import alt
 from wildcell.results.words import named_once
+
+if TYPE_CHECKING:
+    from pandas.core.groupby import SeriesGroupBy
+
+
+N_STEPS, DENSEST = 20, 99
+"""Steps of a density, and how much of it is in the fullest."""
 
 
 def dots(ranks: pd.DataFrame, *, name: str, title: str) -> Drawn:
@@ -57,7 +65,7 @@ def intervals(ranks: pd.DataFrame, first: str) -> Drawn | None:
     if rows[~is_pseudo].empty:
         return None
     rows = rows.assign(
-        kind=_kinds(rows), merit=merit(rows["mean"], rows["metric"]), label=rows["label"].map(short)
+        kind=kinds(rows), merit=merit(rows["mean"], rows["metric"]), label=rows["label"].map(short)
     )
     points = rows[~is_pseudo]
     marks = pd.concat(
@@ -113,19 +121,18 @@ def intervals(ranks: pd.DataFrame, first: str) -> Drawn | None:
 
 
 def spreads(scores: pd.DataFrame, first: str) -> Drawn | None:
-    """Return how the scores of single conditions are spread, a box a model."""
+    """Return how the scores of single conditions are spread, a density and a box a model."""
     metrics = [name for name in headline_of(scores, first) if _is_of_conditions(scores, name)]
     known = scores[scores["metric"].isin(metrics) & np.isfinite(scores["value"])]
     if known.empty:
         return None
     of_conditions = known.groupby(["metric", "model", "context", "perturbation"])["value"].mean()
     by = of_conditions.groupby(level=["metric", "model"], sort=True)
-    quantiles = [
-        by.quantile(share).rename(name) for share, name in zip(QUANTILES, SPREAD, strict=True)
-    ]
-    table = pd.concat(quantiles, axis=1)
+    table = by.quantile(list(QUANTILES)).unstack()  # noqa: PD010  its index has no names to pivot
+    table = table.set_axis(SPREAD, axis="columns")
     table = table.join(by.size().rename("conditions")).reset_index()
     table = table.assign(merit=merit(table["middle"], table["metric"]))
+    dense = alt.Chart(_densities(by, table)).transform_filter(chosen_filter())
     chosen = chosen_metric([name for name in metrics if name in set(table["metric"])], "Metric")
     base = alt.Chart(table).transform_filter(chosen_filter())
     y = alt.Y(
@@ -135,102 +142,62 @@ def spreads(scores: pd.DataFrame, first: str) -> Drawn | None:
     )
     title = "score of a condition"
     told = tips(["model", "metric", *SPREAD, "conditions"])
-    whiskers = base.mark_rule(color=PALE_INK, aria=False).encode(
-        x=alt.X("low:Q", title=title, scale=alt.Scale(zero=False)), x2="high:Q", y=y
+    shades = (
+        dense.transform_flatten(["place", "share"])
+        .transform_calculate(
+            left="datum.start + datum.place * datum.step",
+            right="datum.start + (datum.place + 1) * datum.step",
+        )
+        .mark_bar(height=15, color=KINDS["model"], aria=False)
+        .encode(
+            x=alt.X("left:Q", title=title, scale=alt.Scale(zero=False)),
+            x2="right:Q",
+            y=y,
+            opacity=alt.Opacity(
+                "share:Q", scale=alt.Scale(domain=[0, DENSEST], range=[0, 0.7]), legend=None
+            ),
+        )
     )
-    boxes = base.mark_bar(height=9, color="#8fb8c6", aria=False).encode(
+    whiskers = base.mark_rule(color=PALE_INK, aria=False).encode(x="low:Q", x2="high:Q", y=y)
+    boxes = base.mark_rule(strokeWidth=5, color=INK, opacity=0.75, aria=False).encode(
         x="lower:Q", x2="upper:Q", y=y, tooltip=told
     )
-    ticks = base.mark_tick(color=INK, thickness=2, height=12, aria=False).encode(x="middle:Q", y=y)
-    chart = alt.layer(whiskers, boxes, ticks).add_params(chosen)
+    ticks = base.mark_tick(color=KINDS["naive"], thickness=3, height=15, aria=False)
+    ticks = ticks.encode(x="middle:Q", y=y, tooltip=told)
+    chart = alt.layer(shades, whiskers, boxes, ticks).add_params(chosen)
     return drawn(
         looked(chart.properties(width=WIDTH, height=alt.Step(20))),
         table.drop(columns="merit"),
         name="spread",
         title="Single conditions",
         note=(
-            "Of the conditions with a score: the box holds the middle half, the line nine of ten, "
-            "the tick is the median. A good mean may hide many conditions without any skill."
+            "Of the conditions with a score: the darker the shade the more lie there, the thick "
+            "line holds the middle half, the thin one nine of ten, the tick is the median. A good "
+            "mean may hide many conditions without any skill."
         ),
     )
 
 
-def costs(ranks: pd.DataFrame, costs: pd.DataFrame, metric: str) -> Drawn | None:
-    """Return what each model scored against what it took, and what nothing is better than."""
-    if costs.empty:
-        return None
-    spent = costs.groupby("model")[["cpu_s", "wall_s"]].sum()
-    spent = spent.join(costs.groupby("model")["peak_memory_mb"].max())
-    rows = ranks[(ranks["category"] == EVERY_CATEGORY) & (ranks["metric"] == metric)]
-    rows = rows[~rows["model"].isin(PSEUDO_MODELS)].join(spent, on="model")
-    rows = rows[np.isfinite(rows["mean"]) & (rows["cpu_s"] > 0)]
-    if len(rows) < 2:
-        return None
-    rows = rows.assign(kind=_kinds(rows), label=rows["model"])
-    good = merit(rows["mean"], rows["metric"]).to_numpy(float)
-    front = rows.iloc[pareto(rows["cpu_s"].to_numpy(float), good)]
-    x = alt.X("cpu_s:Q", title="CPU seconds, all folds", scale=alt.Scale(type="log", nice=False))
-    y = alt.Y("mean:Q", title=metric, scale=alt.Scale(zero=False))
-    columns = ["label", "kind", "mean", "low", "high", "cpu_s", "wall_s", "peak_memory_mb"]
-    base = alt.Chart(rows[columns])
-    steps = (
-        alt.Chart(front[["cpu_s", "mean"]])
-        .mark_line(interpolate="step-after", color=PALE_INK, strokeDash=[4, 3], aria=False)
-        .encode(x=x, y=y)
-    )
-    points = base.mark_point(filled=True, size=80, opacity=1, aria=False).encode(
-        x=x, y=y, color=by_kind("color"), shape=by_kind("shape"), tooltip=tips(columns)
-    )
-    names = (
-        alt.Chart(front[columns])
-        .mark_text(align="left", dx=7, dy=-7, fontSize=10, color=INK, aria=False)
-        .encode(x=x, y=y, text="label:N")
-    )
-    chart = alt.layer(steps, names, points).properties(width=WIDTH, height=280)
-    return drawn(
-        looked(chart),
-        rows[columns],
-        name="cost",
-        title=f"Cost and {metric}",
-        note=(
-            "The broken line joins the models, named, that nothing is both cheaper and better "
-            "than. Cost is that of fitting, predicting and scoring on the machine named below."
-        ),
-    )
-
-
-def arms(ranks: pd.DataFrame, metric: str) -> Drawn | None:
-    """Return the means of each model in all arms of one scenario and data set."""
-    rows = ranks[(ranks["category"] == EVERY_CATEGORY) & (ranks["metric"] == metric)]
-    rows = rows[~rows["model"].isin(PSEUDO_MODELS) & np.isfinite(rows["mean"])]
-    if rows["arm"].nunique() < 2:
-        return None
-    columns = ["arm", "model", "mean", "low", "high", "interval", "n_conditions"]
-    y = alt.Y("arm:N", axis=name_axis(), sort=None)
-    base = alt.Chart(rows[columns])
-    title = f"{metric}, 95 % interval"
-    x = alt.X("mean:Q", title=title, scale=alt.Scale(zero=False))
-    bars = base.mark_rule(strokeWidth=2, color=KINDS["model"], aria=False).encode(
-        x=alt.X("low:Q", title=title, scale=alt.Scale(zero=False)), x2="high:Q", y=y
-    )
-    points = base.mark_point(filled=True, size=55, opacity=1, color=KINDS["model"], aria=False)
-    points = points.encode(x=x, y=y, tooltip=tips(columns))
-    header = alt.Header(title=None, labelAngle=0, labelAlign="left", labelColor=INK, labelLimit=180)
-    chart = (
-        alt.layer(bars, points)
-        .properties(width=WIDTH - 60, height=alt.Step(15))
-        .facet(row=alt.Row("model:N", header=header), spacing=6)
-    )
-    return drawn(
-        looked(chart),
-        rows[columns],
-        name="arms",
-        title=f"Arms beside each other: {metric}",
-        note=(
-            "How a model fares when the same question is asked more leniently or more strictly. "
-            "Arms may ask about different conditions: wildcell arms pairs them."
-        ),
-    )
+def _densities(by: "SeriesGroupBy[Any]", table: pd.DataFrame) -> pd.DataFrame:
+    """Return how many of nine in ten conditions lie in equal steps, in parts of the fullest."""
+    rows = []
+    ends = table.set_index(["metric", "model"])[["low", "high"]].T.to_dict("list")
+    for (metric, model), values in by:
+        low, high = ends[(metric, model)]
+        counted, edges = np.histogram(values.to_numpy(float), N_STEPS, (low, high))
+        shares = np.round(DENSEST * counted / max(counted.max(), 1)).astype(int)
+        place = np.flatnonzero(shares)
+        rows.append(
+            {
+                "metric": metric,
+                "model": model,
+                "start": low,
+                "step": edges[1] - edges[0],
+                "place": place.tolist(),
+                "share": shares[place].tolist(),
+            }
+        )
+    return pd.DataFrame(rows).merge(table[["metric", "model", "merit"]], on=["metric", "model"])
 
 
 def _is_of_conditions(scores: pd.DataFrame, metric: str) -> bool:
@@ -240,7 +207,8 @@ def _is_of_conditions(scores: pd.DataFrame, metric: str) -> bool:
     )
 
 
-def _kinds(rows: pd.DataFrame) -> np.ndarray:
+def kinds(rows: pd.DataFrame) -> np.ndarray:
+    """Return whether each row is of a naive model, of the reference, or of another."""
     kinds = np.where(rows["model"].isin(NAIVE_MODELS), "naive", "model").astype(object)
     named = rows["is_reference"] if "is_reference" in rows else rows["model"] == rows["reference"]
     return np.where(named.astype(bool), "reference", kinds)

@@ -118,6 +118,65 @@ def context_map(conditions: pd.DataFrame) -> Drawn | None:
     )
 
 
+def distances(conditions: pd.DataFrame) -> Drawn | None:
+    """Return how far the tested contexts are from those that are trained on.
+
+    Parameters
+    ----------
+    conditions
+        As for `roles`, of all folds.
+    """
+    if conditions.empty or "context_distance" not in conditions:
+        return None
+    own = conditions[(conditions["role"] == Role.TEST) & (conditions["category"] != SHAM)]
+    columns = {"context_distance": "nearest", "context_distance_mean": "mean of all"}
+    known = own.astype(dict.fromkeys(columns, float)).groupby("context")[list(columns)].mean()
+    known = known[np.isfinite(known["context_distance"])].rename(columns=columns)
+    if known.empty or not (known > 0).any(axis=None):
+        return None
+    known = known.sort_values("nearest", ascending=False)
+    table = known.reset_index().melt("context", list(columns.values()), "to", "distance")
+    shown = table[table["context"].isin(known.index[:MOST_CONTEXTS])]
+    y = alt.Y("context:N", sort=list(map(short, known.index)), axis=name_axis(padding=9))
+    base = alt.Chart(shown.assign(context=shown["context"].map(short)))
+    lines = base.mark_line(color=PALE_INK, strokeWidth=1, aria=False)
+    points = base.mark_point(filled=True, size=65, opacity=1, aria=False)
+    x = alt.X("distance:Q", title="energy distance of controls")
+    chart = alt.layer(
+        lines.encode(x=x, y=y, detail="context:N"),
+        points.encode(
+            x=x,
+            y=y,
+            color=alt.Color(
+                "to:N",
+                scale=alt.Scale(
+                    domain=list(columns.values()),
+                    range=[COLOURS[str(Role.TEST)], COLOURS[str(Role.TRAIN)]],
+                ),
+                legend=_legend(),
+            ),
+            tooltip=[
+                alt.Tooltip("context:N"),
+                alt.Tooltip("to:N"),
+                alt.Tooltip("distance:Q", format=".3~g"),
+            ],
+        ),
+    )
+    left = len(known) - MOST_CONTEXTS
+    more = f" {left} nearer contexts are in the table." if left > 0 else ""
+    return drawn(
+        looked(chart.properties(width=WIDTH, height=alt.Step(18))),
+        table,
+        name="distance",
+        title="How far tested contexts are from training",
+        note=(
+            "Energy distance between the given controls of a tested context and those of contexts "
+            "that are trained on, the nearest one and all of them on average; 0 where it was "
+            f"trained on itself. Mean over seeds and folds.{more}"
+        ),
+    )
+
+
 def tree(merges: pd.DataFrame, clusters: pd.DataFrame, conditions: pd.DataFrame) -> Drawn | None:
     """Return the tree of contexts that a split was cut from.
 

@@ -107,16 +107,27 @@ def tips(names: Sequence[str]) -> list[alt.Tooltip]:
     ]
 
 
-def name_axis() -> alt.Axis:
-    """Return an axis of names without lines."""
-    return alt.Axis(title=None, labelLimit=230, labelColor=INK, ticks=False, domain=False)
+def name_axis(padding: int = 2) -> alt.Axis:
+    """Return an axis of names without lines, so far from what is drawn."""
+    return alt.Axis(
+        title=None,
+        labelLimit=230,
+        labelColor=INK,
+        labelPadding=padding,
+        ticks=False,
+        domain=False,
+    )
 
 
 def looked(chart: alt.TopLevelMixin) -> alt.TopLevelMixin:
     """Return a chart with the house's colours."""
-    return (
-        chart.configure(background="white", font="sans-serif", padding=8)
-        .configure_view(stroke=None)
-        .configure_axis(gridColor=GRID, labelColor=INK, titleColor=INK, titleFontWeight="normal")
-        .configure_legend(labelColor=INK)
+    return chart.configure(
+        background="white",
+        font="sans-serif",
+        padding=8,
+        view=alt.ViewConfig(stroke=None),
+        axis=alt.AxisConfig(
+            gridColor=GRID, labelColor=INK, titleColor=INK, titleFontWeight="normal"
+        ),
+        legend=alt.LegendConfig(labelColor=INK),
     )

@@ -7,15 +7,20 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from wildcell.results.rank import QUESTION
-from wildcell.results.report import charts_of_models
+from wildcell.results.rank import QUESTION, without_shams
+from wildcell.results.report import charts_of_costs, charts_of_guidance
+from wildcell.results.report.charts_of_arms import charts_of_arms
+from wildcell.results.report.charts_of_looks import typical_condition
 from wildcell.results.report.drawn import Drawn
 from wildcell.results.report.question import Asked, charts_of
-from wildcell.results.report.tables import without_twins
+from wildcell.results.report.tables import rows_of
 from wildcell.results.report.vega import vl_convert
 from wildcell.results.verdict import headline_metric
 from wildcell.store.atomic import write_bytes, write_text
 from wildcell.store.runs import slug
+
+ONE_CHART = ("findings", "guidance", "scaling", "compared")
+"""Tables that are not of one question."""
 
 WHAT = {
     "scores": "models with intervals, beside floors and ceilings",
@@ -27,16 +32,28 @@ WHAT = {
     "calibration": "which metrics tell a replicate from the reference",
     "agreement": "metrics against metrics",
     "split": "sizes of a split, context by context",
+    "metrics": "models by two metrics",
+    "condition": "predicted against true deltas of a typical condition",
+    "distance": "how far tested contexts are from training",
     "map": "contexts that are trained on and tested, where they lie",
     "tree": "the tree of contexts of a strict split",
+    "depths": "depth of the screens that are trained on, before and after scaling",
+    "genes": "genes that screens share",
     "arms": "lenient against strict, merged against single, with and without an embedding",
+    "changes": "what each arm changes, in numbers and percent",
+    "cells": "scores against training cells",
+    "growth": "memory and time against cells and batch size",
+    "guidance": "what to use where",
 }
-ELSEWHERE = {
-    "depth before and after scaling": "wildcell card DATA has the depths; runs keep no histograms",
-    "overlap of gene panels between data sets": "wildcell card DATA",
-    "predicted against true deltas of the top genes": "prediction.h5ad of each run, and the data",
-    "quality, memory and time against cells": "wildcell scaling",
-    "guidance": "wildcell advise",
+NEEDS = {
+    "tree": "a strict arm, such as cluster",
+    "depths": "wildcell run cross-data-set --foreign",
+    "genes": "wildcell run cross-data-set --foreign",
+    "arms": "runs of several arms",
+    "changes": "runs of several arms",
+    "cells": "runs of arms with more and fewer cells",
+    "growth": "scaling.csv of wildcell scaling in the folder of the runs",
+    "guidance": "a scenario about an unseen context, perturbation, combination or dose",
 }
 
 
@@ -56,7 +73,7 @@ def write_figures(
     ----------
     out
         Folder to write to: `SCENARIO--DATASET--ARM/NAME.svg` and `.pdf`, and README.md, which says
-        what each shows, and which figures runs cannot give.
+        what each shows, and what those need that the runs do not show.
     ranks, runs
         As for `wildcell.results.report.write.write_report`.
     tables
@@ -65,7 +82,7 @@ def write_figures(
     written = []
     for folder, chart in _charts(ranks, runs, tables):
         for name, spec in _one_a_metric(chart):
-            path = f"{folder}/{name}"
+            path = f"{folder}/{name}" if folder else name
             write_text(out / f"{path}.svg", vl_convert.vegalite_to_svg(spec))
             write_bytes(out / f"{path}.pdf", vl_convert.vegalite_to_pdf(spec))
             written.append(Figure(path, chart.title))
@@ -79,7 +96,7 @@ def _charts(
     apart = {
         name: {} if table.empty else dict(list(table.groupby(QUESTION)))
         for name, table in {**tables, "runs": runs}.items()
-        if name != "findings"
+        if name not in ONE_CHART
     }
     for key, own in ranks.groupby(QUESTION, sort=True):
         asked = Asked(
@@ -87,10 +104,16 @@ def _charts(
         )
         folder = "--".join(slug(str(name)) for name in key)
         yield from ((folder, chart) for chart in charts_of(asked))
-    for (scenario, dataset), table in ranks.groupby(QUESTION[:2], sort=True):
-        beside = charts_of_models.arms(without_twins(table), headline_metric(table))
-        if beside is not None:
-            yield f"{slug(str(scenario))}--{slug(str(dataset))}", beside
+        first = headline_metric(asked.ranks)
+        one = typical_condition(asked.looks, without_shams(asked.scores), asked.ranks, first)
+        yield from ((folder, chart) for chart in filter(None, [one]))
+    for key, table in ranks.groupby(QUESTION[:2], sort=True):
+        parts = (rows_of(tables[name], QUESTION[:2], key) for name in ("compared", "costs"))
+        folder = "--".join(slug(str(name)) for name in key)
+        yield from ((folder, chart) for chart in charts_of_arms(table, *parts))
+    whole = [charts_of_guidance.guidance(tables["guidance"])]
+    whole.append(charts_of_costs.growth(tables["scaling"]))
+    yield from (("", chart) for chart in filter(None, whole))
 
 
 def _one_a_metric(chart: Drawn) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -111,9 +134,10 @@ def _index(written: list[Figure]) -> str:
     lines = [f"- `{one.path}.svg`, `.pdf`: {one.title}" for one in written]
     names = [one.path.rpartition("/")[2] for one in written]
     lacking = [
-        f"- {what}: these runs do not show it"
+        f"- {what}: {f'needs {NEEDS[name]}' if name in NEEDS else 'these runs do not show it'}"
         for name, what in WHAT.items()
         if not any(own == name or own.startswith(f"{name}-") for own in names)
     ]
-    elsewhere = [f"- {what}: {where}" for what, where in ELSEWHERE.items()]
-    return "\n".join(["# Figures", "", *lines, "", "Not here:", "", *lacking, *elsewhere, ""])
+    if lacking:
+        lines += ["", "Not here:", "", *lacking]
+    return "\n".join(["# Figures", "", *lines, ""])

@@ -265,6 +265,8 @@
       return digits(values[at]) || data.words[statuses[at]];
     };
 
+    const known = (text) => /\d/.test(text);
+
     const scores = (row, model) => {
       const table = make("table", undefined, { class: "condition" });
       table.append(make("caption", `Scores of all models in ${names[row]}`));
@@ -278,8 +280,10 @@
         const line = make("tr", undefined, i === model ? { class: "chosen" } : {});
         const kind = data.kinds[i] === "model" || data.kinds[i] === name ? "" : ` (${data.kinds[i]})`;
         line.append(make("th", name + kind, { scope: "row" }));
-        data.metrics.forEach((_, metric) =>
-          line.append(make("td", cell(metric, i, row), { class: "number" })));
+        const cells = data.metrics.map((_, metric) => cell(metric, i, row));
+        const same = cells.every((text) => text === cells[0]) && !known(cells[0]);
+        if (same) line.append(make("td", cells[0], { class: "why", colspan: cells.length }));
+        else cells.forEach((text) => line.append(make("td", text, { class: "number" })));
         body.append(line);
       });
       table.append(top, body);

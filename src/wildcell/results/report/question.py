@@ -9,8 +9,10 @@ from wildcell.metrics.headline import HEADLINE
 from wildcell.names import SHAM
 from wildcell.results.rank import EVERY_CATEGORY, PSEUDO_MODELS, QUESTION, without_shams
 from wildcell.results.report import (
+    charts_of_costs,
     charts_of_metrics,
     charts_of_models,
+    charts_of_pools,
     charts_of_ranks,
     charts_of_splits,
 )
@@ -39,7 +41,7 @@ class Asked:
     ----------
     ranks, scores, runs
         As for `wildcell.results.report.write.write_report`.
-    calibrated, costs, conditions, places, looks, tree, clusters
+    calibrated, costs, conditions, places, looks, tree, clusters, depths, gene_sets
         The same.
     """
 
@@ -53,6 +55,8 @@ class Asked:
     looks: pd.DataFrame = field(default_factory=pd.DataFrame)
     tree: pd.DataFrame = field(default_factory=pd.DataFrame)
     clusters: pd.DataFrame = field(default_factory=pd.DataFrame)
+    depths: pd.DataFrame = field(default_factory=pd.DataFrame)
+    gene_sets: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def reference(self) -> str:
@@ -100,17 +104,21 @@ def charts_of(asked: Asked) -> Iterator[Drawn]:
         charts_of_ranks.places(asked.places, asked.reference, first),
         charts_of_ranks.critical_difference(asked.places, asked.reference, first),
         charts_of_models.spreads(of_models, first),
-        charts_of_models.costs(own, asked.costs, first),
+        charts_of_costs.costs(own, asked.costs, first),
     ]
     if not asked.calibrated.empty:
         drawn.append(charts_of_metrics.calibration(asked.calibrated, headline_of(own, first)))
     shown = list(dict.fromkeys(own["metric"]))[:MOST_METRICS]
     alike = correlations_over_conditions(scores[scores["metric"].isin(shown)], models=models)
-    drawn.append(charts_of_metrics.agreement(alike))
     drawn += [
+        charts_of_metrics.agreement(alike),
+        charts_of_metrics.beside_each_other(own, first),
         charts_of_splits.roles(asked.conditions),
         charts_of_splits.context_map(asked.conditions),
+        charts_of_splits.distances(asked.conditions),
         charts_of_splits.tree(asked.tree, asked.clusters, asked.conditions),
+        charts_of_pools.depths(asked.depths),
+        charts_of_pools.gene_sets(asked.gene_sets),
     ]
     yield from filter(None, drawn)
 

@@ -1,6 +1,6 @@
 """The headline metrics as tables of models."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,15 @@ def tables(ranks: pd.DataFrame) -> Iterator[View]:
         of_metric = rows[rows["metric"] == name].sort_values(["is_pseudo", "rank", "label"])
         if len(of_metric):
             yield {"metric": name, "rows": [_row(row) for _, row in of_metric.iterrows()]}
+
+
+def rows_of(
+    table: pd.DataFrame | None, names: Sequence[str], key: Sequence[object]
+) -> pd.DataFrame:
+    """Return the rows whose columns of these names have these values; none of no table."""
+    if table is None or table.empty:
+        return pd.DataFrame()
+    return table[(table[list(names)] == list(key)).all(axis=1)]
 
 
 def without_twins(ranks: pd.DataFrame) -> pd.DataFrame:

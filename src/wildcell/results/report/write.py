@@ -1,20 +1,23 @@
 """The report: one HTML file that says what was asked, answered, and not answered."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from importlib.resources import files
+from operator import call
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from wildcell.metrics.metric import METRICS
 from wildcell.parallel import in_processes
 from wildcell.results.rank import PSEUDO_MODELS, QUESTION, without_shams
-from wildcell.results.report import charts_of_models
+from wildcell.results.report import charts_of_costs, charts_of_guidance
+from wildcell.results.report.charts_of_arms import charts_of_arms
 from wildcell.results.report.charts_of_looks import charts_of_looks
 from wildcell.results.report.question import Asked, question_view
-from wildcell.results.report.tables import View, without_twins
+from wildcell.results.report.tables import View, rows_of, without_twins
 from wildcell.results.report.vega import jinja2, vl_convert
-from wildcell.results.verdict import headline_metric
 from wildcell.results.words import count, listed, number
 from wildcell.store.atomic import write_text
 
@@ -35,6 +38,11 @@ def write_report(
     looks: pd.DataFrame | None = None,
     tree: pd.DataFrame | None = None,
     clusters: pd.DataFrame | None = None,
+    depths: pd.DataFrame | None = None,
+    gene_sets: pd.DataFrame | None = None,
+    compared: pd.DataFrame | None = None,
+    guidance: pd.DataFrame | None = None,
+    scaling: pd.DataFrame | None = None,
 ) -> None:
     """Write one self-contained HTML file about any number of questions.
 
@@ -62,6 +70,14 @@ def write_report(
         `wildcell.results.report.looks.wanted_looks`.
     tree, clusters
         From `wildcell.store.split_tables.read_split_tables`.
+    depths, gene_sets
+        From `wildcell.store.split_tables.read_pool_tables`.
+    compared
+        From `wildcell.results.arms.compare_arms`, each scenario and data set with a base.
+    guidance
+        From `wildcell.results.guidance.guide`.
+    scaling
+        What `wildcell scaling` measured.
 
     Raises
     ------
@@ -70,7 +86,7 @@ def write_report(
     StoreError
         The file cannot be written.
     """
-    questions = _questions(
+    questions, library = _questions(
         {
             "ranks": ranks,
             "scores": scores,
@@ -82,6 +98,8 @@ def write_report(
             "looks": looks,
             "tree": tree,
             "clusters": clusters,
+            "depths": depths,
+            "gene_sets": gene_sets,
         }
     )
     text = {name: _part(file) for name, file in PARTS.items()}
@@ -90,10 +108,12 @@ def write_report(
     ).from_string(text["page"])
     html = page.render(
         style=text["style"],
-        script=_library() + text["script"],
+        script=library + text["script"],
         summary=_summary(without_shams(scores), runs, len(questions)),
         questions=questions,
-        arms=list(_arms(ranks)),
+        guidance=None if guidance is None else charts_of_guidance.guidance(guidance),
+        growth=None if scaling is None else charts_of_costs.growth(scaling),
+        arms=list(_arms(ranks, compared, costs)),
         looks=charts_of_looks(),
         findings=[] if findings is None else _findings(findings),
         metrics=[_metric(name) for name in without_twins(ranks)["metric"].drop_duplicates()],
@@ -103,8 +123,11 @@ def write_report(
     write_text(out, html)
 
 
-def _questions(tables: Mapping[str, pd.DataFrame | None]) -> list[View]:
-    """Return what is shown of each question, sorted; tables have the names of those of `Asked`."""
+def _questions(tables: Mapping[str, pd.DataFrame | None]) -> tuple[list[View], str]:
+    """Return what is shown of each question, sorted, and the script that draws charts.
+
+    Tables have the names of those of `Asked`.
+    """
     apart = {
         name: table.groupby(QUESTION)
         for name, table in tables.items()
@@ -116,8 +139,11 @@ def _questions(tables: Mapping[str, pd.DataFrame | None]) -> list[View]:
         own = {name: grouped.get_group(key) for name, grouped in apart.items() if key in rows[name]}
         return question_view(Asked(**own))
 
-    views = in_processes(view_of, sorted(rows["ranks"]))
-    return [{"id": f"question-{order}", **view} for order, view in enumerate(views, start=1)]
+    tasks: list[Callable[[], Any]] = [_library]
+    tasks += [partial(view_of, key) for key in sorted(rows["ranks"])]
+    library, *views = in_processes(call, tasks)
+    questions = [{"id": f"question-{order}", **view} for order, view in enumerate(views, start=1)]
+    return questions, library
 
 
 def _part(name: str) -> str:
@@ -140,12 +166,16 @@ def _summary(scores: pd.DataFrame, runs: pd.DataFrame, n_questions: int) -> str:
     return f"{what}; {when}."
 
 
-def _arms(ranks: pd.DataFrame) -> Iterator[View]:
+def _arms(
+    ranks: pd.DataFrame, compared: pd.DataFrame | None, costs: pd.DataFrame | None
+) -> Iterator[View]:
     """Yield the scenarios and data sets that were asked in several arms."""
-    for (scenario, dataset), table in ranks.groupby(QUESTION[:2], sort=True):
-        chart = charts_of_models.arms(without_twins(table), headline_metric(table))
-        if chart is not None:
-            yield {"scenario": scenario, "dataset": dataset, "chart": chart}
+    for key, table in ranks.groupby(QUESTION[:2], sort=True):
+        charts = list(
+            charts_of_arms(table, *(rows_of(rows, QUESTION[:2], key) for rows in (compared, costs)))
+        )
+        if charts:
+            yield {"scenario": key[0], "dataset": key[1], "charts": charts}
 
 
 def _findings(found: pd.DataFrame) -> list[View]:
