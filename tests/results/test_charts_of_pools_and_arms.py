@@ -125,6 +125,19 @@ def test_densities_count_every_condition_between_their_ends(tables):
     assert len(row["place"]) == len(row["share"]) <= len(inside)
 
 
+def test_scores_that_are_all_the_same_have_no_density(tables):
+    scores = without_shams(of_arm(tables["scores"], "single"))
+    scores = scores[scores["metric"].eq("pearson_delta") & scores["model"].eq("ridge")]
+    chart = spreads(scores.assign(value=0.5), "pearson_delta")
+    assert not [
+        rows
+        for rows in json.loads(chart.spec)["datasets"].values()
+        if rows[:1] and "share" in rows[0]
+    ]
+    assert set(chart.table["low"]) == set(chart.table["high"]) == {0.5}
+    assert chart.svg
+
+
 def test_tested_contexts_that_were_trained_on_are_at_no_distance(tables):
     own = of_arm(tables["conditions"], "merge-before")
     table = distances(own).table

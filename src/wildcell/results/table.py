@@ -96,14 +96,20 @@ def _arms_compared(
     runs: Path, scores: pd.DataFrame, ranks: pd.DataFrame, references: dict[str, str]
 ) -> pd.DataFrame:
     """Compare the arms of each scenario and data set with the first, by the first metric."""
-    tables = []
+    tables, records = [], read_records(runs)
     ranks_of = ranks.groupby(["scenario", "dataset"])
     for key, own in scores.groupby(["scenario", "dataset"]):
         arms = set(own["arm"])
         if len(arms) > 1:
             base, metric = base_of(arms), headline_metric(ranks_of.get_group(key))
-            clusters = _clusters(runs, base)
-            found = compare_arms(own, references, base=base, metrics=[metric], clusters=clusters)
+            found = compare_arms(
+                own,
+                references,
+                base=base,
+                metrics=[metric],
+                clusters=_clusters(runs, base),
+                trained_as_base=trained_as_base(records, base),
+            )
             tables.append(found)
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=ARM_COLUMNS)
 

@@ -184,6 +184,8 @@ def _densities(by: "SeriesGroupBy[Any]", table: pd.DataFrame) -> pd.DataFrame:
     ends = table.set_index(["metric", "model"])[["low", "high"]].T.to_dict("list")
     for (metric, model), values in by:
         low, high = ends[(metric, model)]
+        if not low < high:
+            continue
         counted, edges = np.histogram(values.to_numpy(float), N_STEPS, (low, high))
         shares = np.round(DENSEST * counted / max(counted.max(), 1)).astype(int)
         place = np.flatnonzero(shares)
@@ -197,7 +199,10 @@ def _densities(by: "SeriesGroupBy[Any]", table: pd.DataFrame) -> pd.DataFrame:
                 "share": shares[place].tolist(),
             }
         )
-    return pd.DataFrame(rows).merge(table[["metric", "model", "merit"]], on=["metric", "model"])
+    columns = ["metric", "model", "start", "step", "place", "share"]
+    return pd.DataFrame(rows, columns=columns).merge(
+        table[["metric", "model", "merit"]], on=["metric", "model"]
+    )
 
 
 def _is_of_conditions(scores: pd.DataFrame, metric: str) -> bool:
